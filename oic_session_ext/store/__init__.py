@@ -1,0 +1,1 @@
+"""Where sessions, grants, clients, consents and notices are kept: one contract, several engines."""

@@ -1,0 +1,279 @@
+"""What the use cases ask of a store, in words; `oic_session_ext.testing.StoreContract` proves it of an engine.
+
+Reads are single look-ups by an index and cost the same whatever the number of sessions. Writes are collected as
+*changes* and committed together: either all of them are kept, durably, or none is. A change may carry a
+condition ("this code is not spent yet"); when it does not hold, `commit` raises `Conflict` and nothing is kept, so
+that of many who try the same thing at the same time exactly one succeeds, whatever the number of threads,
+processes and servers (docs/adr/0003-unit-of-work.md).
+
+Every method may raise `StoreUnavailable`. A store is safe to use from many threads.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from ..model import Client, Consent, EphemeralRecord, Grant, LogoutNotice, OpSession, RpSession
+
+GrantAttribute = Literal["uid", "sub", "sid", "client_id", "op_session_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class PutOpSession:
+    """Keep a new OP session (its `rp_sessions` too). Condition: neither its id nor its cookie_digest is known."""
+
+    session: OpSession
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateOpSession:
+    """Replace an OP session's own fields, not its RP sessions, and count its version up by one.
+
+    Condition: it is there and its version is `session.version`, the one that was read.
+    """
+
+    session: OpSession
+
+
+@dataclass(frozen=True, slots=True)
+class TouchOpSession:
+    """Note that an OP session was used; its version stays. Condition: it is there.
+
+    `last_active_at` and `idle_expires_at` never go back.
+    """
+
+    op_session_id: str
+    last_active_at: int
+    idle_expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddRpSession:
+    """Give a client its share in an OP session; a no-op when the client has one already.
+
+    A new share counts the session's version up by one. Condition: the OP session is there.
+    """
+
+    op_session_id: str
+    rp_session: RpSession
+
+
+@dataclass(frozen=True, slots=True)
+class EndOpSession:
+    """End an OP session: promise P1 in one change.
+
+    Removes the session, its RP sessions, and its grants except those that are offline and have a refresh token; these
+    stay with `op_session_id` None and their version counted up. Records `notices`. Condition: the session is there and its version is
+    `session.version`, so that `notices` were planned on what was really there.
+    """
+
+    session: OpSession
+    notices: Sequence[LogoutNotice] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PutGrant:
+    """Keep a new grant. Condition: its id is unknown and its OP session, when it names one, is there."""
+
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateGrant:
+    """Replace a grant and count its version up by one. Condition: it is there at version `grant.version`."""
+
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteGrant:
+    """Remove a grant and with it every token issued from it; a no-op when it is gone."""
+
+    grant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutClient:
+    """Keep a client, new or changed."""
+
+    client: Client
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteClient:
+    """Forget a client, its origins and the consents given to it; a no-op when it is gone."""
+
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutConsent:
+    """Keep what a user has allowed a client, in place of what was kept before."""
+
+    consent: Consent
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteConsent:
+    """Forget what a user has allowed a client; a no-op when nothing is kept."""
+
+    uid: str
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutEphemeral:
+    """Keep a short-lived record, in place of one of the same kind and key."""
+
+    record: EphemeralRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimEphemeral:
+    """Keep a short-lived record. Condition: there is none of the same kind and key that is unexpired at `now`."""
+
+    record: EphemeralRecord
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakeEphemeral:
+    """Remove a short-lived record. Condition: it is there and unexpired at `now`; so it can be taken once."""
+
+    kind: str
+    key: str
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteEphemeral:
+    """Remove a short-lived record; a no-op when it is gone."""
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFact:
+    """Write down a fact that the servers of a cluster share. Condition: the name is unknown, or has this very value."""
+
+    name: str
+    value: str
+
+
+Change: TypeAlias = (
+    PutOpSession
+    | UpdateOpSession
+    | TouchOpSession
+    | AddRpSession
+    | EndOpSession
+    | PutGrant
+    | UpdateGrant
+    | DeleteGrant
+    | PutClient
+    | DeleteClient
+    | PutConsent
+    | DeleteConsent
+    | PutEphemeral
+    | ClaimEphemeral
+    | TakeEphemeral
+    | DeleteEphemeral
+    | ClaimFact
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one bounded sweep removed."""
+
+    grants: int
+    ephemerals: int
+
+
+class Store(ABC):
+    """The contract of a store engine."""
+
+    @abstractmethod
+    def op_session_by_cookie(self, cookie_digest: str) -> OpSession | None:
+        """Return the OP session with its RP sessions (oldest first), None when there is none. One round trip.
+
+        An expired session is returned as it is; the caller asks `is_live`, since ending it is a use case.
+        """
+
+    @abstractmethod
+    def op_session(self, op_session_id: str) -> OpSession | None:
+        """Return the OP session of this id with its RP sessions, None when there is none."""
+
+    @abstractmethod
+    def op_session_id_of_sid(self, sid: str) -> str | None:
+        """Return the id of the live OP session in which an RP session is named `sid`, None when there is none."""
+
+    @abstractmethod
+    def op_sessions_of_user(self, uid: str) -> list[OpSession]:
+        """Return every OP session of a user, oldest first."""
+
+    @abstractmethod
+    def due_op_sessions(self, now: int, limit: int) -> list[OpSession]:
+        """Return at most `limit` OP sessions that are over at `now` (idle or absolute), longest over first."""
+
+    @abstractmethod
+    def grant(self, grant_id: str) -> Grant | None:
+        """Return a grant, None when there is none; also when it has expired and is not swept yet, it is returned."""
+
+    @abstractmethod
+    def grant_ids(self, attribute: GrantAttribute, value: str) -> list[str]:
+        """Return the ids of the grants with this value of an indexed attribute, oldest first."""
+
+    @abstractmethod
+    def client(self, client_id: str) -> Client | None:
+        """Return a dynamically registered client, None when there is none."""
+
+    @abstractmethod
+    def client_ids(self) -> list[str]:
+        """Return the ids of all dynamically registered clients, for administration; not for a request's path."""
+
+    @abstractmethod
+    def is_client_origin(self, origin: str) -> bool:
+        """Tell whether any dynamically registered client has a redirect URI of this web origin."""
+
+    @abstractmethod
+    def consent(self, uid: str, client_id: str) -> Consent | None:
+        """Return what a user has allowed a client, None when nothing is kept."""
+
+    @abstractmethod
+    def ephemeral(self, kind: str, key: str, now: int) -> EphemeralRecord | None:
+        """Look at a short-lived record without taking it, None when there is none that is unexpired at `now`."""
+
+    @abstractmethod
+    def fact(self, name: str) -> str | None:
+        """Return a fact that the cluster shares, None when it is not written down."""
+
+    @abstractmethod
+    def notices(self, limit: int) -> list[LogoutNotice]:
+        """Return at most `limit` logout notices, those due first first."""
+
+    @abstractmethod
+    def commit(self, changes: Sequence[Change]) -> None:
+        """Make all changes, in order, durably, or none of them.
+
+        Raises:
+            Conflict: the condition of a change did not hold.
+            StoreUnavailable: the store could not be reached or written.
+        """
+
+    @abstractmethod
+    def sweep(self, now: int, limit: int) -> Swept:
+        """Remove at most `limit` expired grants and as many expired short-lived records. Sessions are ended, not swept."""
+
+    @abstractmethod
+    def ping(self) -> None:
+        """Return when the store can be read and written now.
+
+        Raises: StoreUnavailable: it cannot.
+        """
+
+    def close(self) -> None:
+        """Give back connections; the store is not used afterwards."""

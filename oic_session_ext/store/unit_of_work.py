@@ -1,0 +1,112 @@
+"""One request, one unit of work: what is read is read once, what is written is written once, in one commit.
+
+pyoidc reads a grant about ten times while it answers and writes it back whole each time; here all of that happens
+on the row in memory, and the store sees one look-up and one change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..model import Client, Consent, EphemeralRecord, Grant, OpSession
+from .base import Change, DeleteGrant, PutGrant, Store, UpdateGrant
+
+
+class UnitOfWork:
+    """Collects the changes of one request and commits them together."""
+
+    def __init__(self, store: Store, now: int) -> None:
+        self.store = store
+        self.now = now
+        self._changes: list[Change] = []
+        self._grants: dict[str, Grant | None] = {}
+        self._stored: dict[str, Grant | None] = {}
+        self._clients: dict[str, Client | None] = {}
+
+    def op_session_by_cookie(self, cookie_digest: str) -> OpSession | None:
+        """Return the OP session that a browser's cookie names, live or not, None when there is none."""
+        return self.store.op_session_by_cookie(cookie_digest)
+
+    def client(self, client_id: str) -> Client | None:
+        """Return a dynamically registered client, read once per unit of work."""
+        if client_id not in self._clients:
+            self._clients[client_id] = self.store.client(client_id)
+        return self._clients[client_id]
+
+    def consent(self, uid: str, client_id: str) -> Consent | None:
+        """Return what a user has allowed a client, None when nothing is kept."""
+        return self.store.consent(uid, client_id)
+
+    def ephemeral(self, kind: str, key: str) -> EphemeralRecord | None:
+        """Look at a short-lived record that is unexpired at this unit's instant."""
+        return self.store.ephemeral(kind, key, self.now)
+
+    def grant(self, grant_id: str) -> Grant | None:
+        """Return a grant as this unit of work sees it: with its own changes, without those it has deleted."""
+        if grant_id not in self._grants:
+            self._stored[grant_id] = self._grants[grant_id] = self.store.grant(grant_id)
+        return self._grants[grant_id]
+
+    def put_grant(self, grant: Grant) -> None:
+        """Keep a grant, new or changed; the store sees its last state only."""
+        self.grant_is_new(grant.id)
+        self._grants[grant.id] = grant
+
+    def grant_is_new(self, grant_id: str) -> bool:
+        """Tell whether the store does not hold this grant yet. Grant ids are random: a new one is not looked up."""
+        if grant_id not in self._grants:
+            self._stored[grant_id] = None
+        return self._stored[grant_id] is None
+
+    def update_grant_data(self, grant_id: str, data: Mapping[str, Any]) -> None:
+        """Replace the pyoidc row of a grant that this unit of work has seen.
+
+        Raises: KeyError: there is no such grant.
+        """
+        grant = self.grant(grant_id)
+        if grant is None:
+            raise KeyError(grant_id)
+        self._grants[grant_id] = replace(grant, data=data)
+
+    def delete_grant(self, grant_id: str) -> None:
+        """Remove a grant and with it every token issued from it."""
+        self.grant(grant_id)
+        self._grants[grant_id] = None
+
+    def add(self, *changes: Change) -> None:
+        """Add changes to the commit, in order, before those of grants."""
+        self._changes.extend(changes)
+
+    def pending(self) -> list[Change]:
+        """Return what `commit` would send: the added changes, then one change for each grant that differs."""
+        changes = list(self._changes)
+        for grant_id, grant in self._grants.items():
+            stored = self._stored.get(grant_id)
+            if grant is None:
+                if stored is not None:
+                    changes.append(DeleteGrant(grant_id))
+            elif stored is None:
+                changes.append(PutGrant(grant))
+            elif grant is not stored:
+                changes.append(UpdateGrant(grant))
+        return changes
+
+    def commit(self) -> None:
+        """Send the changes to the store in one commit; a unit of work without changes costs nothing.
+
+        Afterwards it is empty and sees the store afresh.
+        Raises: Conflict, StoreUnavailable: nothing was kept.
+        """
+        changes = self.pending()
+        self.discard()
+        if changes:
+            self.store.commit(changes)
+
+    def discard(self) -> None:
+        """Forget all changes and everything read."""
+        self._changes.clear()
+        self._grants.clear()
+        self._stored.clear()
+        self._clients.clear()
