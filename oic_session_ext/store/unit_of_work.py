@@ -6,7 +6,7 @@ on the row in memory, and the store sees one look-up and one change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,11 +15,16 @@ from .base import Change, DeleteGrant, PutGrant, Store, UpdateGrant
 
 
 class UnitOfWork:
-    """Collects the changes of one request and commits them together."""
+    """Collects the changes of one request and commits them together.
 
-    def __init__(self, store: Store, now: int) -> None:
+    `stored_row` turns the row of a grant into the form in which it may lie in the store (pyoidc's row holds tokens while a
+    request works on it); by default it is kept as it is.
+    """
+
+    def __init__(self, store: Store, now: int, *, stored_row: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict) -> None:
         self.store = store
         self.now = now
+        self._stored_row = stored_row
         self._changes: list[Change] = []
         self._grants: dict[str, Grant | None] = {}
         self._stored: dict[str, Grant | None] = {}
@@ -46,7 +51,10 @@ class UnitOfWork:
     def grant(self, grant_id: str) -> Grant | None:
         """Return a grant as this unit of work sees it: with its own changes, without those it has deleted."""
         if grant_id not in self._grants:
-            self._stored[grant_id] = self._grants[grant_id] = self.store.grant(grant_id)
+            grant = self.store.grant(grant_id)
+            if grant is not None:
+                grant = replace(grant, data=dict(grant.data))  # pyoidc changes the row in place; the store's must not follow
+            self._stored[grant_id] = self._grants[grant_id] = grant
         return self._grants[grant_id]
 
     def put_grant(self, grant: Grant) -> None:
@@ -88,9 +96,9 @@ class UnitOfWork:
                 if stored is not None:
                     changes.append(DeleteGrant(grant_id))
             elif stored is None:
-                changes.append(PutGrant(grant))
+                changes.append(PutGrant(replace(grant, data=self._stored_row(grant.data))))
             elif grant is not stored:
-                changes.append(UpdateGrant(grant))
+                changes.append(UpdateGrant(replace(grant, data=self._stored_row(grant.data))))
         return changes
 
     def commit(self) -> None:

@@ -1,0 +1,131 @@
+"""pyoidc's session database on our store: a row is a grant, read and written through the request's unit of work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast, get_args
+
+from oic.utils.sdb import SessionDB
+from oic.utils.session_backend import SessionBackend
+
+from ..clock import Clock
+from ..model import Grant
+from ..settings import SessionManagementSettings
+from ..store.base import GrantAttribute, Store
+from ..store.unit_of_work import UnitOfWork
+from .request_scope import current_scope
+from .tokens import GRANT_ID_LENGTH, SealedToken
+
+_NEVER_STORED = frozenset({"code", "access_token", "refresh_token", "id_token", "verified_logout"})
+"""What stands in pyoidc's row but must not lie in a store: whoever reads the store could use it."""
+
+
+class StoreSessionBackend(SessionBackend):
+    """A `SessionBackend` whose rows are grants of a `Store`.
+
+    Inside a request all reads and writes go through its unit of work and are committed with it; outside of one (a
+    script) each write is committed by itself.
+    """
+
+    def __init__(self, store: Store, settings: SessionManagementSettings, clock: Clock) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+
+    @contextmanager
+    def _unit(self) -> Iterator[UnitOfWork]:
+        scope = current_scope()
+        if scope is not None:
+            yield scope.uow
+            return
+        uow = UnitOfWork(self._store, self._clock())
+        yield uow
+        uow.commit()
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """Return the row of a grant. Raises: KeyError: there is none."""
+        if not isinstance(key, str) or len(key) != GRANT_ID_LENGTH:
+            raise KeyError(key)  # pyoidc asks with tokens too: these are never ids
+        with self._unit() as uow:
+            grant = uow.grant(key)
+        if grant is None:
+            raise KeyError(key)
+        return cast("dict[str, Any]", grant.data)
+
+    def __setitem__(self, key: str, value: Mapping[str, Any]) -> None:
+        """Keep the row of a grant, new or changed."""
+        with self._unit() as uow:
+            if uow.grant_is_new(key):
+                uow.put_grant(self._new_grant(key, dict(value)))
+            else:
+                uow.update_grant_data(key, dict(value))
+
+    def __delitem__(self, key: str) -> None:
+        """Remove a grant and with it every token issued from it."""
+        with self._unit() as uow:
+            uow.delete_grant(key)
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            self[cast(str, key)]
+        except KeyError:
+            return False
+        return True
+
+    def get_by_uid(self, uid: str) -> list[str]:
+        """Return the ids of a user's grants, oldest first."""
+        return self._store.grant_ids("uid", uid)
+
+    def get_by_sub(self, sub: str) -> list[str]:
+        """Return the ids of the grants in which the user is known as `sub`, oldest first."""
+        return self._store.grant_ids("sub", sub)
+
+    def get(self, attr: str, val: str) -> list[str]:
+        """Return the ids of the grants with this value of an indexed attribute.
+
+        Raises: KeyError: the attribute is not indexed; a look-up that reads every session is not offered.
+        """
+        if attr not in get_args(GrantAttribute):
+            raise KeyError(attr)
+        return self._store.grant_ids(cast(GrantAttribute, attr), val)
+
+    def _new_grant(self, key: str, row: dict[str, Any]) -> Grant:
+        now = self._clock()
+        return Grant(
+            id=key,
+            client_id=str(row.get("client_id", "")),
+            uid=_uid_of(row),
+            sub=str(row.get("sub", "")),
+            op_session_id=None,
+            sid=row.get("sid"),
+            data=row,
+            created_at=now,
+            expires_at=now + max(self._settings.code_lifetime_s, self._settings.access_token_lifetime_s),
+        )
+
+
+def stored_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of pyoidc's row may lie in the store: everything but the secrets it holds."""
+    return {key: value for key, value in row.items() if key not in _NEVER_STORED}
+
+
+def _uid_of(row: Mapping[str, Any]) -> str:
+    event = row.get("authn_event")
+    if isinstance(event, str):
+        event = json.loads(event)
+    return str(event["uid"]) if isinstance(event, Mapping) else ""
+
+
+def create_session_db(
+    issuer: str, store: Store, code: SealedToken, access: SealedToken, refresh: SealedToken, settings: SessionManagementSettings, clock: Clock
+) -> SessionDB:
+    """Return pyoidc's SessionDB on a store, with sealed tokens."""
+    return SessionDB(
+        issuer,
+        StoreSessionBackend(store, settings, clock),
+        code_factory=code,
+        token_factory=access,
+        refresh_token_factory=refresh,
+    )

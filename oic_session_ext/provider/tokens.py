@@ -1,0 +1,103 @@
+"""Codes and tokens as sealed pointers to a grant, in the shape that pyoidc's SessionDB asks for.
+
+A token says nothing to its holder and is nothing that the store knows: it is `nonce || AES-256-GCM(issued at, grant id)` under a
+key of the shared secret, with its type as associated data, so that a code never opens as an access token. Whether it is
+still good is decided on the grant it points to.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from oic.utils.sdb import Token, WrongTokenType
+
+from ..clock import Clock
+from ..secret_ring import SecretRing
+
+GRANT_ID_LENGTH = 43
+_NONCE_LENGTH = 12
+_MAX_TOKEN_LENGTH = 512
+
+
+def new_grant_id() -> str:
+    """Return a fresh grant id: 256 random bits in base64url."""
+    return secrets.token_urlsafe(32)
+
+
+class SealedToken(Token):
+    """Issues and opens tokens of one type: `A` (code), `T` (access token) or `R` (refresh token).
+
+    `lifetime` is in seconds. Every server of a cluster that shares the secret opens what any of them sealed; after a
+    rotation the older secrets still open.
+    """
+
+    def __init__(self, typ: str, ring: SecretRing, lifetime: int, clock: Clock) -> None:
+        super().__init__(typ, lifetime=lifetime, token_storage={} if typ == "R" else None)
+        self._clock = clock
+        self._aad = b"oic_session_ext token " + typ.encode()
+        self._keys = [AESGCM(key) for key in ring.derive_all("sealed tokens")]
+
+    def __call__(self, sid: str, *args: Any, **kwargs: Any) -> str:
+        """Return a new token of this type that points to the grant `sid`."""
+        nonce = secrets.token_bytes(_NONCE_LENGTH)
+        sealed = self._keys[0].encrypt(nonce, struct.pack(">Q", self._clock()) + sid.encode(), self._aad)
+        return base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
+
+    def key(self, user: str = "", areq: Mapping[str, Any] | None = None) -> str:
+        """Return a fresh grant id."""
+        return new_grant_id()
+
+    def open(self, token: str) -> tuple[str, int]:
+        """Return the grant id and the instant of issue.
+
+        Raises: WrongTokenType: it is not a token of this type sealed by this OP.
+        """
+        if not isinstance(token, str) or not 0 < len(token) <= _MAX_TOKEN_LENGTH:
+            raise WrongTokenType("not a token of this type")
+        try:
+            raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError) as err:
+            raise WrongTokenType("not a token of this type") from err
+        for key in self._keys:
+            try:
+                plain = key.decrypt(raw[:_NONCE_LENGTH], raw[_NONCE_LENGTH:], self._aad)
+            except (InvalidTag, ValueError):
+                continue
+            return plain[8:].decode(), int(struct.unpack(">Q", plain[:8])[0])
+        raise WrongTokenType("not a token of this type")
+
+    def type_and_key(self, token: str) -> tuple[str, str]:
+        """Return the type and the grant id. Raises: WrongTokenType."""
+        return self.type, self.open(token)[0]
+
+    def get_key(self, token: str) -> str:
+        """Return the grant id. Raises: WrongTokenType."""
+        return self.open(token)[0]
+
+    def get_type(self, token: str) -> str:
+        """Return the type. Raises: WrongTokenType."""
+        self.open(token)
+        return str(self.type)
+
+    def expires_at(self, token: str) -> int:
+        """Return the instant from which on the token is no longer good. Raises: WrongTokenType."""
+        return self.open(token)[1] + int(self.lifetime)
+
+    def is_expired(self, token: str, when: int | None = None) -> bool:
+        """Tell whether the token's time is over at `when`, by default now. Raises: WrongTokenType."""
+        return (self._clock() if when is None else when) >= self.expires_at(token)
+
+    def valid(self, token: str) -> bool:
+        """Tell that it is a token of this type; whether its grant still stands is another question. Raises: WrongTokenType."""
+        self.open(token)
+        return True
+
+    def invalidate(self, token: str) -> None:
+        """Do nothing: a token dies with its grant, or when the grant names another refresh token."""
