@@ -1,0 +1,12 @@
+"""The pages people see, and the headers that go with them.
+
+The last step of a request: a use case has decided, the server picks a page, `Pages` turns it into bytes and headers.
+Knows no web framework and no pyoidc.
+"""
+
+from __future__ import annotations
+
+from oic_session_ext.pages.assets import Asset
+from oic_session_ext.pages.renderer import Page, Pages
+
+__all__ = ["Asset", "Page", "Pages"]

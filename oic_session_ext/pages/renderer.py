@@ -1,0 +1,114 @@
+"""From a page's name and its values to the bytes and headers that are sent.
+
+Templates, sentences and assets are read once, at start; a deployer's folder may replace each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, Template
+
+from oic_session_ext.pages.assets import Asset, Assets
+from oic_session_ext.pages.links import form_action, https_link
+from oic_session_ext.pages.security_headers import page_headers
+from oic_session_ext.pages.texts import Texts
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer that is ready to be sent; `headers` are complete but for cookies and Content-Length."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+class Pages:
+    """All pages of the OP.
+
+    `asset_base` is the path under which the server answers `asset`. `override` is a folder with any of `templates/`, `static/`
+    and `locale/`: a template or asset in it takes the place of ours with the same name, a sentence of ours with the same key.
+
+    Raises: NotADirectoryError: `override` is no folder. jinja2.TemplateSyntaxError: a template cannot be compiled.
+    """
+
+    def __init__(self, *, asset_base: str = "/assets", override: Path | None = None) -> None:
+        if override is not None and not override.is_dir():
+            raise NotADirectoryError(f"{override} is not a folder")
+        folders: list[Traversable] = [files(__package__)]
+        loaders: list[BaseLoader] = [PackageLoader(__package__)]
+        if override is not None:
+            folders.append(override)
+            loaders.insert(0, FileSystemLoader(override / "templates"))
+        self._assets = Assets(asset_base, [folder / "static" for folder in folders])
+        self._texts = Texts([folder / "locale" for folder in folders])
+        self._templates = _compile(ChoiceLoader(loaders), self._assets)
+
+    def render(
+        self,
+        name: str,
+        *,
+        status: int = 200,
+        ui_locales: Sequence[str] = (),
+        form_targets: Sequence[str] = (),
+        frame_src: Sequence[str] = (),
+        **context: object,
+    ) -> Page:
+        """The page called `name`, in the first of `ui_locales` that there is, else in English.
+
+        `form_targets`: URIs to which the page's form leads by redirects, such as an RP's `redirect_uri`; the form's own `action`
+        is always allowed. `("*",)` allows all. `frame_src`: URIs that the page frames. `context`: the template's values, each
+        of which must be given.
+
+        Raises: LookupError: no page has this name. jinja2.UndefinedError: a value is missing.
+            ValueError: an action is neither a path nor an http(s) URL.
+        """
+        template = self._templates.get(name)
+        if template is None:
+            raise LookupError(f"no page is called {name!r}")
+        language = self._texts.language(ui_locales)
+        html = template.render({**context, "language": language.tag, "t": language.html, "has_text": language.has})
+        actions = [context[key] for key in ("action", "sign_out_action") if isinstance(context.get(key), str)]
+        headers = page_headers(
+            # Values are escaped, so these can only be the template's own tags.
+            has_form="<form" in html,
+            has_script="<script" in html,
+            form_targets=[*form_targets, *map(str, actions)],
+            frame_src=frame_src,
+        )
+        # A lone surrogate (half-decoded input) has no UTF-8: it becomes "?", not a failed request.
+        return Page(status, headers, html.encode("utf-8", errors="replace"))
+
+    def text(self, key: str, ui_locales: Sequence[str] = ()) -> str:
+        """The sentence with this key as plain text, its `{places}` unfilled.
+
+        Raises: KeyError: there is no such sentence.
+        """
+        return self._texts.language(ui_locales).sentences[key]
+
+    def asset_url(self, name: str) -> str:
+        """The URL of an asset by its plain name: `style.css` gives `/assets/style.<hash>.css`.
+
+        Raises: LookupError: there is no such asset.
+        """
+        return self._assets.url(name)
+
+    def asset(self, file_name: str) -> Asset | None:
+        """The asset served under this hashed file name, None when there is none (answer 404)."""
+        return self._assets.get(file_name)
+
+
+def _compile(loader: BaseLoader, assets: Assets) -> dict[str, Template]:
+    """Every page by its name. All are compiled now, so a broken override stops the start and not a sign-in."""
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, auto_reload=False, cache_size=-1, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals["asset_url"] = assets.url
+    environment.filters |= {"form_action": form_action, "https_link": https_link}
+    templates = {name.removesuffix(".html"): environment.get_template(name) for name in environment.list_templates(extensions=["html"])}
+    return {name: template for name, template in templates.items() if name != "base" and not name.startswith("_")}

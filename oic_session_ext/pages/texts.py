@@ -1,0 +1,59 @@
+"""Every sentence of the pages, by key and language; the templates hold none.
+
+A language is one JSON file of `locale/`, named by its BCP 47 tag. English is complete, others may be partial.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+
+from markupsafe import Markup, escape
+
+DEFAULT_LANGUAGE = "en"
+
+
+@dataclass(frozen=True)
+class Language:
+    """The sentences of one language, with the English ones where it has none of its own."""
+
+    tag: str
+    sentences: Mapping[str, str]
+
+    def has(self, key: str) -> bool:
+        """Whether there is a sentence under this key."""
+        return key in self.sentences
+
+    def html(self, key: str, **values: object) -> Markup:
+        """The sentence as HTML: it and the values put into its `{places}` are escaped, unless a value is Markup already.
+
+        Raises: KeyError: there is no such sentence.
+        """
+        return Markup(escape(self.sentences[key])).format(**values)
+
+
+class Texts:
+    """The languages found in some folders; a sentence in a later folder takes the place of the same one in an earlier."""
+
+    def __init__(self, folders: Iterable[Traversable]) -> None:
+        sentences: dict[str, dict[str, str]] = {}
+        for folder in folders:
+            for file in folder.iterdir() if folder.is_dir() else ():
+                if file.name.endswith(".json"):
+                    sentences.setdefault(file.name.removesuffix(".json"), {}).update(json.loads(file.read_text(encoding="utf-8")))
+        english = sentences[DEFAULT_LANGUAGE]
+        self._languages = {tag.lower(): Language(tag, {**english, **own}) for tag, own in sentences.items()}
+
+    def language(self, ui_locales: Sequence[str]) -> Language:
+        """The first of the wanted languages that we have, else English; unknown tags are no error (OIDCRIL-2).
+
+        A tag is matched by the look-up of RFC 4647, 3.4: `de-CH-1996`, then `de-CH`, then `de`.
+        """
+        for tag in ui_locales:
+            subtags = tag.lower().split("-")
+            for length in range(len(subtags), 0, -1):
+                if found := self._languages.get("-".join(subtags[:length])):
+                    return found
+        return self._languages[DEFAULT_LANGUAGE]
