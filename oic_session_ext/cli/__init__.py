@@ -1,0 +1,28 @@
+"""The `oic-session-ext` command: one file per group of commands, each loading what it needs when it runs."""
+
+from __future__ import annotations
+
+import click
+
+from .config_file import check_config
+from .serve import serve
+from .users import users
+
+
+def _print_version(context: click.Context, _: click.Parameter, is_wanted: bool) -> None:
+    if is_wanted:
+        from .. import __version__
+
+        click.echo(f"oic-session-ext {__version__}")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version.")
+def main() -> None:
+    """An OpenID Provider with session management and logout, from one YAML file."""
+
+
+main.add_command(serve)
+main.add_command(check_config)
+main.add_command(users)

@@ -1,0 +1,227 @@
+"""A statically registered client: the same checks that dynamic registration makes, made at start-up.
+
+What a client is told apart by is spelt as in the registration specifications, so an entry can be read beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+from urllib.parse import SplitResult
+
+from pydantic import Field, SecretStr
+
+from .setting_types import LOOPBACK_HOSTS, Flag, Problem, SecretSource, SettingsSection, Text, split_absolute_uri
+
+Uri = Annotated[str, Field(min_length=1, max_length=2000)]
+UriList = Annotated[tuple[Uri, ...], Field(max_length=100)]
+
+_DEFAULT_PORT = {"http": 80, "https": 443}
+# A browser runs or shows these itself instead of going to somebody.
+_NEVER = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "view-source", "filesystem"})
+_SHORTEST_HMAC_SECRET = 32  # RFC 7518, 3.2: at least as long as the hash
+
+
+class ClientSettings(SettingsSection):
+    """A client (RP) known from the settings file."""
+
+    client_id: Annotated[str, Field(pattern=r"^[!-~]{1,255}$")]
+    """The client's identifier: visible ASCII without spaces."""
+
+    client_name: Text | None = None
+    """The name that people see on the consent and logout pages; without it they see `client_id`."""
+
+    client_secret: Annotated[SecretStr, Field(min_length=1, max_length=1000)] | None = None
+    """The client's secret, where it may stand in this file."""
+
+    client_secret_from: SecretSource | None = None
+    """Where the client's secret is kept instead."""
+
+    application_type: Literal["web", "native"] = "web"
+    """`native` (an app on the user's device) may use its own scheme, such as `com.example.app:/callback`."""
+
+    token_endpoint_auth_method: Literal["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"] = (
+        "client_secret_basic"
+    )
+    """How the client proves who it is at the token endpoint. `none` makes it a public client (a single-page application, an app),
+    which has no secret and must use PKCE."""
+
+    jwks: dict[str, Any] | None = None
+    """The client's public keys, a JSON Web Key Set, for `private_key_jwt`."""
+
+    jwks_uri: Uri | None = None
+    """Where the client publishes its public keys (https), instead of `jwks`."""
+
+    redirect_uris: Annotated[UriList, Field(min_length=1)]
+    """Where the user may be sent back to after sign-in; compared character by character."""
+
+    post_logout_redirect_uris: UriList = ()
+    """Where the user may be sent to after logout; compared character by character (OIDCRIL-3)."""
+
+    allow_http: Flag = False
+    """Whether this client's URIs may be `http` on other hosts than this machine; never for a public client."""
+
+    response_types: Annotated[
+        tuple[Literal["code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"], ...], Field(min_length=1)
+    ] = ("code",)
+    """The flows that the client may ask for. A public client has `code` alone."""
+
+    grant_types: Annotated[tuple[Literal["authorization_code", "implicit", "refresh_token"], ...], Field(min_length=1)] = (
+        "authorization_code",
+    )
+    """What the client may trade for tokens. Every response type with `code` needs `authorization_code`, every one with `id_token`
+    or `token` needs `implicit` (OIDCREG-2)."""
+
+    id_token_signed_response_alg: Literal["RS256", "ES256"] = "RS256"
+    """How this client's ID Tokens are signed."""
+
+    subject_type: Literal["public", "pairwise"] = "public"
+    """`pairwise`: the client knows each user by a `sub` that no other host's client sees; all its `redirect_uris` are on one host."""
+
+    frontchannel_logout_uri: Uri | None = None
+    """The client's front-channel logout page; scheme, host and port are those of one of its `redirect_uris` (OIDCFCL-2)."""
+
+    frontchannel_logout_session_required: Flag = False
+    """Whether the front-channel logout page needs `iss` and `sid`."""
+
+    backchannel_logout_uri: Uri | None = None
+    """The client's back-channel logout address (OIDCBCL-2.2)."""
+
+    backchannel_logout_session_required: Flag = False
+    """Whether the Logout Token must name the RP session by `sid`."""
+
+    consent: Literal["ask", "skip"] = "ask"
+    """`ask` the user before a client learns about them, once per set of scopes; `skip` for clients of your own house."""
+
+    @property
+    def is_public(self) -> bool:
+        """Tell whether the client cannot keep a secret."""
+        return self.token_endpoint_auth_method == "none"
+
+    def read_secret(self) -> str | None:
+        """Return the client's secret, None when it has none.
+
+        Raises: ValueError: the place that `client_secret_from` names does not hold it.
+        """
+        if self.client_secret_from is not None:
+            return self.client_secret_from.read()
+        return self.client_secret.get_secret_value() if self.client_secret is not None else None
+
+    def metadata(self) -> dict[str, Any]:
+        """Return the client metadata of the registration specifications (RFC 7591 names, JSON types), with the secret."""
+        ours = {"client_secret", "client_secret_from", "allow_http", "consent"}
+        found = self.model_dump(mode="json", exclude=ours, exclude_none=True, by_alias=True)
+        secret = self.read_secret()
+        return found if secret is None else found | {"client_secret": secret}
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what the registration specifications refuse (REG-01 to REG-07, REG-13)."""
+        yield from self._credential_problems()
+        yield from self._flow_problems()
+        origins = set()
+        for index, uri in enumerate(self.redirect_uris):
+            if problem := self._uri_problem(uri, is_redirect=True):
+                yield ("redirect_uris", index), problem
+            else:
+                origins.add(_origin(split_absolute_uri(uri)))
+        for index, uri in enumerate(self.post_logout_redirect_uris):
+            if problem := self._uri_problem(uri, is_redirect=False):
+                yield ("post_logout_redirect_uris", index), problem
+        if self.subject_type == "pairwise" and len({host for _, host, _ in origins}) > 1:
+            yield ("subject_type",), "pairwise needs all redirect_uris on one host"
+        yield from self._logout_uri_problems(origins)
+
+    def _credential_problems(self) -> Iterator[Problem]:
+        method = self.token_endpoint_auth_method
+        has_secret = self.client_secret is not None or self.client_secret_from is not None
+        if self.client_secret is not None and self.client_secret_from is not None:
+            yield ("client_secret_from",), "cannot stand beside client_secret; keep one of them"
+        elif not has_secret and method.startswith("client_secret"):
+            yield ("client_secret",), f"is missing: {method} needs client_secret or client_secret_from; a client without a secret says none"
+        elif has_secret and self.is_public:
+            yield ("token_endpoint_auth_method",), "none is for clients without a secret; take the secret away or choose another method"
+        else:
+            yield from self._secret_problems()
+        if method == "private_key_jwt" and (self.jwks is None) == (self.jwks_uri is None):
+            yield ("token_endpoint_auth_method",), "private_key_jwt needs exactly one of jwks, jwks_uri"
+        if self.jwks is not None and not _is_public_jwks(self.jwks):
+            yield ("jwks",), "must be a set of public keys: {keys: [{kty: ...}, ...]}, without private or symmetric parts"
+        if self.jwks_uri is not None and (problem := self._server_uri_problem(self.jwks_uri)):
+            yield ("jwks_uri",), problem
+
+    def _secret_problems(self) -> Iterator[Problem]:
+        key = "client_secret" if self.client_secret_from is None else "client_secret_from"
+        try:
+            secret = self.read_secret() or ""
+        except ValueError as err:
+            yield (key,), str(err)
+            return
+        if not all(" " <= char <= "~" for char in secret):
+            yield (key,), "must hold printable ASCII characters alone (RFC 6749, A.2)"
+        if self.token_endpoint_auth_method == "client_secret_jwt" and len(secret) < _SHORTEST_HMAC_SECRET:
+            yield (key,), f"must have at least {_SHORTEST_HMAC_SECRET} characters for client_secret_jwt (RFC 7518, 3.2)"
+
+    def _flow_problems(self) -> Iterator[Problem]:
+        parts = {part for response_type in self.response_types for part in response_type.split()}
+        if self.is_public and parts != {"code"}:
+            yield ("response_types",), "a public client may have code alone"
+        if "code" in parts and "authorization_code" not in self.grant_types:
+            yield ("grant_types",), "must have authorization_code, as response_types has code"
+        if parts & {"id_token", "token"} and "implicit" not in self.grant_types:
+            yield ("grant_types",), "must have implicit, as response_types has id_token or token"
+
+    def _logout_uri_problems(self, origins: set[tuple[str, str, int | None]]) -> Iterator[Problem]:
+        if self.frontchannel_logout_uri is not None:
+            problem = self._server_uri_problem(self.frontchannel_logout_uri)
+            if not problem and _origin(split_absolute_uri(self.frontchannel_logout_uri)) not in origins:
+                problem = "must have the scheme, host and port of one of the redirect_uris (OIDCFCL-2)"
+            if problem:
+                yield ("frontchannel_logout_uri",), problem
+        if self.backchannel_logout_uri is not None and (problem := self._server_uri_problem(self.backchannel_logout_uri)):
+            yield ("backchannel_logout_uri",), problem
+
+    def _uri_problem(self, uri: str, *, is_redirect: bool) -> str:
+        """Return what is wrong with a URI that the browser is sent to, an empty string when nothing is."""
+        try:
+            parts = split_absolute_uri(uri)
+        except ValueError as err:
+            return str(err)
+        if parts.scheme in _NEVER:
+            return f"must not have the scheme {parts.scheme}:"
+        if parts.scheme in ("http", "https"):
+            return self._http_problem(parts, is_redirect=is_redirect)
+        if self.application_type != "native":
+            return "must be https; an app's own scheme needs application_type: native"
+        if "." not in parts.scheme:
+            return "must have a scheme named after a domain, such as com.example.app:/callback (RFC 8252, 7.1)"
+        return ""
+
+    def _server_uri_problem(self, uri: str) -> str:
+        """Return what is wrong with a URI of the client's server, an empty string when nothing is."""
+        try:
+            parts = split_absolute_uri(uri)
+        except ValueError as err:
+            return str(err)
+        return self._http_problem(parts, is_redirect=False) if parts.scheme in ("http", "https") else "must be https"
+
+    def _http_problem(self, parts: SplitResult, *, is_redirect: bool) -> str:
+        if parts.scheme == "https":
+            return ""
+        if is_redirect and self.application_type == "web" and any(kind != "code" for kind in self.response_types):
+            return "must be https: tokens would travel through the browser (OIDCREG-2, application_type)"
+        if parts.hostname in LOOPBACK_HOSTS:
+            return ""
+        if self.is_public:
+            return "must be https: http is for confidential clients and for this machine"
+        return "" if self.allow_http else "must be https; a confidential client may use http with allow_http: true"
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
+    return parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORT.get(parts.scheme)
+
+
+def _is_public_jwks(jwks: dict[str, Any]) -> bool:
+    keys = jwks.get("keys")
+    if not isinstance(keys, list) or not keys:
+        return False
+    return all(isinstance(key, dict) and key.get("kty") in ("RSA", "EC", "OKP") and not {"d", "k"} & key.keys() for key in keys)

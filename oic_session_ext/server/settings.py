@@ -1,0 +1,410 @@
+"""The bundled server's settings: what its YAML file may say, checked before anything starts.
+
+`yaml_settings.load_settings` makes a `ServerSettings` from a file; `docs/configuration.md` is generated from the texts
+below the fields. The extension's own settings are a part of it: `ServerSettings.session_management_settings`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StrictInt, ValidationInfo
+from pydantic.networks import IPvAnyNetwork
+from pydantic_core import PydanticCustomError
+
+from ..errors import ConfigError
+from ..secret_ring import SecretRing
+from ..settings import SessionManagementSettings
+from .client_settings import ClientSettings
+from .setting_types import (
+    LOOPBACK_HOSTS,
+    ConfigPath,
+    Count,
+    Duration,
+    Flag,
+    Problem,
+    SecretSource,
+    SettingsSection,
+    Text,
+    base_folder,
+    split_absolute_uri,
+)
+from .user_settings import UserSettings
+
+_SHORTEST_ACCESS_TOKEN = 32
+
+
+def _check_issuer(issuer: str) -> str:
+    problem = _issuer_problem(issuer)
+    if problem:
+        raise PydanticCustomError("refused", "{problem}", {"problem": problem})
+    return issuer
+
+
+def _issuer_problem(issuer: str) -> str:
+    try:
+        parts = split_absolute_uri(issuer)
+    except ValueError as err:
+        return str(err)
+    if parts.scheme not in ("http", "https"):
+        return "must be an https URL"
+    if "?" in issuer:
+        return "must have no query (?)"
+    if issuer.endswith("/"):
+        return f"must not end in a slash; write {issuer.rstrip('/')}"
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
+        return "must be https; http is for localhost, 127.0.0.1 and [::1] alone"
+    origin = f"{parts.scheme}://{parts.netloc.lower()}".removesuffix(":443" if parts.scheme == "https" else ":80")
+    if not issuer.startswith(origin) or issuer.removeprefix(origin)[:1] == ":":
+        return f"must be in lower case up to the path, without the default port; write {origin}{parts.path}"
+    return ""
+
+
+def _resolve_store(store: str, info: ValidationInfo) -> str:
+    if store == "memory:":
+        return store
+    path = store.removeprefix("sqlite:///")
+    if path == store or not path or path == ":memory:" or set("?#\0") & set(path):
+        raise PydanticCustomError("refused", "must be memory: or sqlite:///PATH, such as sqlite:///../var/op/op.sqlite")
+    return f"sqlite:///{base_folder(info) / path}"
+
+
+class TlsSettings(SettingsSection):
+    """TLS in the server itself, where no proxy ends it."""
+
+    certificate: ConfigPath
+    """The certificate and its chain, PEM."""
+
+    key: ConfigPath
+    """The certificate's private key, PEM, readable by the server alone."""
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield the files that are not there."""
+        for name, file in (("certificate", self.certificate), ("key", self.key)):
+            if not os.access(file, os.R_OK):
+                yield (name,), f"{file} is not there or not readable"
+
+
+class ProxySettings(SettingsSection):
+    """Whose word on the browser's address is believed. Without this section proxy headers are ignored."""
+
+    trusted: Annotated[tuple[IPvAnyNetwork, ...], Field(min_length=1)]
+    """Addresses or networks of the proxies in front, such as 127.0.0.1 or 10.0.0.0/8; a header from elsewhere is ignored."""
+
+    client_address_header: Literal["X-Forwarded-For", "X-Real-IP"] = "X-Forwarded-For"
+    """The header in which the proxy puts the browser's address. The proxy must set it itself on every request."""
+
+
+class LimitSettings(SettingsSection):
+    """What one request, and one connection, may cost."""
+
+    max_body_bytes: Count = 65536
+    """A larger request body is answered 413."""
+
+    max_header_bytes: Count = 32768
+    """A larger request line with headers is refused; leave room for an `id_token_hint` in a URL."""
+
+    socket_timeout_s: Duration = 10
+    """A connection that is silent for so long is closed."""
+
+    shutdown_timeout_s: Duration = 10
+    """How long a stopping server waits for requests under way."""
+
+
+class ListenSettings(SettingsSection):
+    """Where the server listens."""
+
+    host: Annotated[str, Field(pattern=r"^[0-9A-Za-z.:_-]{1,255}$")] = "127.0.0.1"
+    """The address to listen on; `0.0.0.0` or `::` is every one."""
+
+    port: Annotated[StrictInt, Field(ge=1, le=65535)] = 8080
+    """The port to listen on."""
+
+    threads: Annotated[StrictInt, Field(ge=1, le=1000)] = 10
+    """How many requests are worked on at the same time."""
+
+    tls: TlsSettings | None = None
+    """TLS in the server itself; without it the server speaks plain HTTP, for a proxy in front or for trying out."""
+
+    proxy: ProxySettings | None = None
+    """Set it when a proxy is in front, so that failed sign-ins are counted per browser address."""
+
+    limits: LimitSettings = LimitSettings()
+    """Size and time limits."""
+
+
+class SessionSettings(SettingsSection):
+    """How long an OP session lives, and its cookies."""
+
+    idle_timeout_s: Duration = 8 * 3600
+    """An OP session that no browser request used for so long is over."""
+
+    absolute_timeout_s: Duration = 14 * 86400
+    """An OP session is over so long after its first login, used or not."""
+
+    max_rp_sessions: Count = 200
+    """How many clients one OP session may hold; a further one is refused."""
+
+    cookie: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "op_session"
+    """Name of the session cookie. Cookies ignore ports: servers on one host need different names."""
+
+    browser_state_cookie: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "op_browser_state"
+    """Name of the script-readable cookie that `check_session_iframe` compares with."""
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield a name that is used twice."""
+        if self.cookie == self.browser_state_cookie:
+            yield ("browser_state_cookie",), "must differ from cookie"
+
+
+class SessionManagementSection(SettingsSection):
+    """Session Management 1.0: whether RPs can watch for logout in the browser."""
+
+    enabled: Flag = True
+    """`session_state` in authentication responses, and `check_session_iframe`."""
+
+    unauthenticated_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,256}$")] | None = None
+    """The `op_browser_state` of browsers in which nobody is signed in; the same on every server that shares the issuer. Without it,
+    it is derived from the shared secret."""
+
+
+class LogoutSettings(SettingsSection):
+    """RP-Initiated Logout 1.0."""
+
+    ask: Literal["when_required", "always"] = "when_required"
+    """When the user is asked before an RP's logout request is carried out: where the specification says MUST, or always."""
+
+    redirect_without_hint: Flag = False
+    """Whether `client_id`, an exactly registered URI and the user's "yes" are enough to redirect when no `id_token_hint` came."""
+
+    recent_s: Duration = 86400
+    """For how long a hint of an ended session still identifies its RP."""
+
+    confirmation_lifetime_s: Duration = 600
+    """For how long the logout question may stay open in the browser."""
+
+
+class TokenSettings(SettingsSection):
+    """How long what a client gets is good."""
+
+    code_lifetime_s: Duration = 60
+    """Authorization codes; each is good once."""
+
+    access_token_lifetime_s: Duration = 3600
+    """Access tokens."""
+
+    id_token_lifetime_s: Duration = 3600
+    """ID Tokens."""
+
+    refresh_token_lifetime_s: Duration = 30 * 86400
+    """Refresh tokens."""
+
+    refresh_without_offline_access: Flag = False
+    """Whether a client with the `refresh_token` grant gets a refresh token without asking for `offline_access`. Such a token dies with
+    the OP session."""
+
+
+class ThrottleSettings(SettingsSection):
+    """How often a password may be guessed."""
+
+    max_attempts: Count = 10
+    """So many failed sign-ins within the window are followed by a refusal."""
+
+    window_s: Duration = 15 * 60
+    """The window in which failed sign-ins are counted."""
+
+
+class LoginSettings(SettingsSection):
+    """Sign-in with user name and password."""
+
+    throttle: ThrottleSettings = ThrottleSettings()
+    """Limits on guessing."""
+
+    cheap_passwords_for_benchmarks: Flag = False
+    """Allows users with a plain `password`, checked without a password hash. For measuring alone: it needs an issuer and a listening
+    address on this machine."""
+
+
+class RegistrationSettings(SettingsSection):
+    """Dynamic client registration."""
+
+    mode: Literal["off", "open", "token"] = "off"
+    """`off`: only the clients of this file. `open`: anybody may register a client. `token`: whoever has the initial access token."""
+
+    initial_access_token: SecretSource | None = None
+    """Where the initial access token is kept, for mode `token`."""
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield a token that is missing, too short, or without use."""
+        if self.mode != "token":
+            if self.initial_access_token is not None:
+                yield ("initial_access_token",), f"has no use in mode {self.mode}; take it away or set mode: token"
+        elif self.initial_access_token is None:
+            yield ("initial_access_token",), "is missing: mode token needs it, with file or env"
+        else:
+            try:
+                if len(self.initial_access_token.read()) < _SHORTEST_ACCESS_TOKEN:
+                    yield ("initial_access_token",), f"must hold at least {_SHORTEST_ACCESS_TOKEN} characters"
+            except ValueError as err:
+                yield ("initial_access_token",), str(err)
+
+    def is_initial_access_token(self, given: str) -> bool:
+        """Tell in constant time whether `given` is the initial access token.
+
+        The token is read anew, so one that is changed in its file counts at once; a lost file refuses everybody.
+        """
+        if self.mode != "token" or self.initial_access_token is None:
+            return False
+        try:
+            expected = self.initial_access_token.read()
+        except ValueError:
+            return False
+        return hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogatepass"))
+
+
+class PageSettings(SettingsSection):
+    """What people see."""
+
+    folder: ConfigPath | None = None
+    """A folder whose templates and static files are taken before the built-in ones of the same name."""
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield a folder that is not there."""
+        if self.folder is not None and not self.folder.is_dir():
+            yield ("folder",), f"{self.folder} is not a folder"
+
+
+class LoggingSettings(SettingsSection):
+    """The log, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important line that is written."""
+
+    format: Literal["console", "json"] = "console"
+    """`console` for people, `json` (one object per line) for machines."""
+
+
+class ServerSettings(SettingsSection):
+    """The whole file."""
+
+    issuer: Annotated[str, AfterValidator(_check_issuer)]
+    """The OP's identifier and base URL, without a slash at its end: https, or http on localhost, 127.0.0.1 or [::1] alone."""
+
+    listen: ListenSettings = ListenSettings()
+    """Where the server listens."""
+
+    store: Annotated[str, AfterValidator(_resolve_store)]
+    """`sqlite:///PATH` keeps everything in one file; `"memory:"` (in quotes) keeps nothing when the server stops."""
+
+    secrets: SecretSource | None = None
+    """The server's secrets, one a line in base64url, each of at least 32 random bytes: the first signs, all verify. Without it: the file
+    `secrets` beside the SQLite database. A file that is not there is made at the first start, readable by its owner alone."""
+
+    keys: ConfigPath | None = None
+    """The private signing keys, a JSON Web Key Set. Without it: the file `keys.json` beside the SQLite database. Made at the first
+    start, readable by its owner alone."""
+
+    session: SessionSettings = SessionSettings()
+    """OP sessions."""
+
+    session_management: SessionManagementSection = SessionManagementSection()
+    """Session Management 1.0."""
+
+    logout: LogoutSettings = LogoutSettings()
+    """RP-Initiated Logout 1.0."""
+
+    tokens: TokenSettings = TokenSettings()
+    """Codes and tokens."""
+
+    login: LoginSettings = LoginSettings()
+    """Sign-in."""
+
+    registration: RegistrationSettings = RegistrationSettings()
+    """Dynamic client registration."""
+
+    pages: PageSettings = PageSettings()
+    """The pages."""
+
+    logging: LoggingSettings = LoggingSettings()
+    """The log."""
+
+    users: Annotated[tuple[UserSettings, ...], Field(min_length=1)]
+    """Who can sign in."""
+
+    clients: tuple[ClientSettings, ...] = ()
+    """The clients (RPs) that are known from the start."""
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Tell whether the issuer is an address that only this machine can reach."""
+        return split_absolute_uri(self.issuer).hostname in LOOPBACK_HOSTS
+
+    @property
+    def secrets_file(self) -> Path | None:
+        """The file of the server's secrets; None when they come from the environment, or live and die with the process."""
+        return self.secrets.file if self.secrets is not None else self._beside_store("secrets")
+
+    @property
+    def keys_file(self) -> Path | None:
+        """The file of the private keys; None when they live and die with the process (`memory:`)."""
+        return self.keys if self.keys is not None else self._beside_store("keys.json")
+
+    def session_management_settings(self) -> SessionManagementSettings:
+        """Return the extension's share of these settings."""
+        return SessionManagementSettings(
+            check_session=self.session_management.enabled,
+            unauthenticated_key=self.session_management.unauthenticated_key,
+            session_cookie=self.session.cookie,
+            **self.session.model_dump(exclude={"cookie"}),
+            **self.logout.model_dump(),
+            **self.tokens.model_dump(),
+        )
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what does not fit together across sections."""
+        if self.listen.tls is not None and self.issuer.startswith("http:"):
+            yield ("issuer",), "must be https, as listen.tls is set"
+        yield from self._secrets_problems()
+        yield from _repeated("users", "username", [user.username for user in self.users])
+        yield from _repeated("clients", "client_id", [client.client_id for client in self.clients])
+        yield from self._cheap_password_problems()
+
+    def _cheap_password_problems(self) -> Iterator[Problem]:
+        if self.login.cheap_passwords_for_benchmarks:
+            if not self.is_on_loopback or self.listen.host not in LOOPBACK_HOSTS:
+                yield (
+                    ("login", "cheap_passwords_for_benchmarks"),
+                    "needs an issuer and a listen.host on this machine: localhost, 127.0.0.1 or ::1",
+                )
+            return
+        for index, user in enumerate(self.users):
+            if user.password is not None:
+                yield (
+                    ("users", index, "password"),
+                    "is for benchmarks (login.cheap_passwords_for_benchmarks); write password_hash with the line that "
+                    "`oic-session-ext users hash` prints",
+                )
+
+    def _secrets_problems(self) -> Iterator[Problem]:
+        if self.secrets is None or self.secrets.env is None:
+            return  # a file is read, or made, when the server starts
+        try:
+            SecretRing.from_text(self.secrets.read())
+        except ValueError as err:
+            yield ("secrets", "env"), str(err)
+        except ConfigError as err:
+            yield ("secrets", "env"), f"the environment variable {self.secrets.env} holds no good secrets: {err.problem}"
+
+    def _beside_store(self, name: str) -> Path | None:
+        return None if self.store == "memory:" else Path(self.store.removeprefix("sqlite:///")).parent / name
+
+
+def _repeated(section: str, key: str, values: list[Any]) -> Iterator[Problem]:
+    first: dict[Any, int] = {}
+    for index, value in enumerate(values):
+        if first.setdefault(value, index) != index:
+            yield (section, index, key), f"is that of {section}[{first[value]}] too; each must have its own"

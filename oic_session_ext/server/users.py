@@ -1,0 +1,102 @@
+"""The users of the settings file: is this password theirs, and what may clients learn about them?
+
+The login page asks `verify`; userinfo and ID Tokens ask `claims`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import argon2
+
+from .user_settings import UserSettings, normalize_login_text
+
+MAX_PASSWORD_BYTES = 1024
+"""A longer password is refused unread; it bounds what one request can make the server hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who has proved who they are."""
+
+    uid: str
+    claims: Mapping[str, Any]
+
+
+class UserDirectory:
+    """Knows the users, and answers as slowly for an unknown user name as for a known one.
+
+    So that nobody learns from the time of an answer who has an account, an unknown user's password is checked too, against
+    a hash that nothing matches, with the parameters of the first user's.
+    """
+
+    def __init__(self, users: Sequence[UserSettings]) -> None:
+        self._claims = {user.username: user.claims for user in users}
+        self._passwords = {user.username: _stored_password(user) for user in users}
+        hashed = next((stored for stored in self._passwords.values() if isinstance(stored, str)), None)
+        self._nobody: str | bytes = secrets.token_bytes(32) if hashed is None else _without_match(hashed)
+
+    def verify(self, username: str, password: str) -> User | None:
+        """Return the user whose name and password these are, None when they are nobody's.
+
+        Both are compared in Unicode's NFC form, user names with regard to case.
+        """
+        uid = normalize_login_text(username)
+        try:
+            given = normalize_login_text(password).encode()
+        except UnicodeEncodeError:  # a lone surrogate: no keyboard types it
+            return None
+        if len(given) > MAX_PASSWORD_BYTES:
+            return None
+        stored = self._passwords.get(uid, self._nobody)
+        if not _is_match(stored, given) or uid not in self._claims:
+            return None
+        return User(uid, self._claims[uid])
+
+    def claims(self, uid: str) -> Mapping[str, Any] | None:
+        """Return what clients may learn about a user, None when there is no such user (any more)."""
+        return self._claims.get(uid)
+
+
+def hash_password(password: str) -> str:
+    """Return the argon2id line for `password_hash`.
+
+    Raises: ValueError: the password is empty or longer than `MAX_PASSWORD_BYTES`.
+    """
+    given = normalize_login_text(password).encode()
+    if not 0 < len(given) <= MAX_PASSWORD_BYTES:
+        raise ValueError(f"a password has 1 to {MAX_PASSWORD_BYTES} bytes")
+    return argon2.PasswordHasher().hash(given)
+
+
+def _stored_password(user: UserSettings) -> str | bytes:
+    """Return an argon2 line as text, or the digest of a benchmark's plain password as bytes."""
+    if user.password is not None:
+        return _digest(normalize_login_text(user.password.get_secret_value()).encode())
+    assert user.password_hash is not None  # UserSettings saw to it
+    return user.password_hash
+
+
+def _is_match(stored: str | bytes, given: bytes) -> bool:
+    if isinstance(stored, bytes):
+        return hmac.compare_digest(stored, _digest(given))  # digests are of one length, so none is told by the time
+    try:
+        return argon2.PasswordHasher().verify(stored, given)
+    except argon2.exceptions.VerifyMismatchError:
+        return False
+
+
+def _digest(password: bytes) -> bytes:
+    return hashlib.sha256(password).digest()
+
+
+def _without_match(encoded: str) -> str:
+    """Return an argon2 line of the same cost whose digest is random, so that no known password leads to it."""
+    digest = secrets.token_bytes(argon2.extract_parameters(encoded).hash_len)
+    return f"{encoded.rpartition('$')[0]}${base64.b64encode(digest).decode().rstrip('=')}"
