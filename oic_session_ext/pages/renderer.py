@@ -15,8 +15,11 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, Pack
 
 from oic_session_ext.pages.assets import Asset, Assets
 from oic_session_ext.pages.links import form_action, https_link
-from oic_session_ext.pages.security_headers import page_headers
+from oic_session_ext.pages.security_headers import ANY_TARGET, page_headers
 from oic_session_ext.pages.texts import Texts
+
+# Where an RP's own answer to the form leads is the RP's affair, and Chromium would apply form-action to it.
+_SENT_TO_AN_RP = frozenset({"form_post"})
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,9 @@ class Pages:
     ) -> Page:
         """The page called `name`, in the first of `ui_locales` that there is, else in English.
 
-        `form_targets`: URIs to which the page's form leads by redirects, such as an RP's `redirect_uri`; the form's own `action`
-        is always allowed. `("*",)` allows all. `frame_src`: URIs that the page frames. `context`: the template's values, each
-        of which must be given.
+        `form_targets`: URIs to which the page's form leads by redirects, such as an RP's `redirect_uri`; `("*",)` allows all
+        (see `content_security_policy`). `frame_src`: URIs that the page frames. `context`: the template's values, each of which
+        must be given.
 
         Raises: LookupError: no page has this name. jinja2.UndefinedError: a value is missing.
             ValueError: an action is neither a path nor an http(s) URL.
@@ -73,12 +76,11 @@ class Pages:
             raise LookupError(f"no page is called {name!r}")
         language = self._texts.language(ui_locales)
         html = template.render({**context, "language": language.tag, "t": language.html, "has_text": language.has})
-        actions = [context[key] for key in ("action", "sign_out_action") if isinstance(context.get(key), str)]
         headers = page_headers(
             # Values are escaped, so these can only be the template's own tags.
             has_form="<form" in html,
             has_script="<script" in html,
-            form_targets=[*form_targets, *map(str, actions)],
+            form_targets=(ANY_TARGET,) if name in _SENT_TO_AN_RP else form_targets,
             frame_src=frame_src,
         )
         # A lone surrogate (half-decoded input) has no UTF-8: it becomes "?", not a failed request.

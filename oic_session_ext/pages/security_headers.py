@@ -32,6 +32,8 @@ def page_headers(
         # RP would refuse the OP's form_post. strict-origin sends the true Origin and, as Referer, no path and no query.
         ("Referrer-Policy", "strict-origin" if has_form else "no-referrer"),
         ("X-Content-Type-Options", "nosniff"),
+        # Cuts the tie to a window that opened ours, which could else lead it elsewhere; an RP that signs in through a popup must
+        # not rely on window.opener.
         ("Cross-Origin-Opener-Policy", "same-origin"),
         ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
     ]
@@ -40,8 +42,9 @@ def page_headers(
 def content_security_policy(*, has_script: bool, form_targets: Iterable[str], frame_src: Iterable[str]) -> str:
     """A policy under which a page loads its own stylesheet, images and (if it has one) script, and nothing else.
 
-    `form_targets`: Chromium applies `form-action` to the redirects that answer a form as well, so a page whose form ends in a
-    redirect to an RP names that RP's URI here. `("*",)` leaves `form-action` out.
+    `form_targets`: Chromium applies `form-action` to every redirect that answers a form, so a page whose form ends in a redirect
+    to an RP names that RP's URI here. An RP that redirects on, to an origin not named, is blocked there; `("*",)` leaves
+    `form-action` out and lets it.
     """
     targets = list(form_targets)
     directives = ["default-src 'none'", "style-src 'self'", "img-src 'self'"]
