@@ -1,0 +1,1 @@
+"""Telling the RPs that their session has ended: who, over which channel."""

@@ -1,0 +1,140 @@
+"""The OP's own secrets: a list of which the first makes everything new and all are still believed.
+
+Nothing uses a secret itself: each purpose has its own key, derived with HKDF-SHA256, so that a key that leaks for one
+purpose says nothing about another. All servers of a cluster need the same list.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from .errors import ConfigError
+
+MIN_SECRET_BYTES = 32
+
+_MAX_FILE_BYTES = 64 * 1024
+
+
+class SecretRing:
+    """A list of secrets, newest first.
+
+    To rotate, put a new one in front on every server, and take the last one away when nothing made with it is alive any more.
+
+    Raises: ConfigError: there is none, one has fewer than 32 bytes, or one is there twice.
+    """
+
+    def __init__(self, secrets: Sequence[bytes], *, path: str = "secrets") -> None:
+        if not secrets:
+            raise ConfigError(path, "there is no secret; at least one is needed")
+        if any(len(secret) < MIN_SECRET_BYTES for secret in secrets):
+            raise ConfigError(path, f"a secret is too short; each needs at least {MIN_SECRET_BYTES} random bytes")
+        if len(set(secrets)) != len(secrets):
+            raise ConfigError(path, "a secret is there twice")
+        self._secrets = tuple(bytes(secret) for secret in secrets)
+
+    @classmethod
+    def from_text(cls, text: str, *, path: str = "secrets") -> SecretRing:
+        """Return the ring written in `text`: one secret a line in base64url, newest first; blank lines and `#` lines are skipped.
+
+        `path` names the setting or file in errors.
+
+        Raises: ConfigError: a line is no base64url, or the list is not a good one. Nothing of a secret is in the message.
+        """
+        found = []
+        for number, line in enumerate(text.splitlines(), start=1):
+            line = line.strip()
+            if not line or line.startswith("#"):
+                continue
+            try:
+                found.append(base64.b64decode(line.rstrip("=") + "=" * (-len(line.rstrip("=")) % 4), altchars=b"-_", validate=True))
+            except (binascii.Error, ValueError):
+                raise ConfigError(path, "not a secret in base64url", number) from None  # the cause would quote the line
+        return cls(found, path=path)
+
+    @staticmethod
+    def generate_text() -> str:
+        """Return a fresh ring of one 384-bit secret, in the form that `from_text` reads."""
+        return secrets.token_urlsafe(48) + "\n"
+
+    def derive(self, purpose: str, length: int = 32) -> bytes:
+        """Return the key of `length` bytes with which new things are made for a purpose."""
+        return _derive(self._secrets[0], purpose, length)
+
+    def derive_all(self, purpose: str, length: int = 32) -> list[bytes]:
+        """Return the keys that are believed for a purpose: `derive`'s first, then those of older secrets."""
+        return [_derive(secret, purpose, length) for secret in self._secrets]
+
+    @property
+    def fingerprint(self) -> str:
+        """A public id of the first secret, by which servers see that they agree; the secret does not follow from it."""
+        return self.fingerprints[0]
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """The ids of all secrets, newest first: during a rotation another server's first one is among them."""
+        return tuple(key.hex() for key in self.derive_all("fingerprint", 16))
+
+    def __repr__(self) -> str:
+        return f"<SecretRing of {len(self._secrets)}>"
+
+
+def load_or_create(path: Path) -> SecretRing:
+    """Return the ring that a file holds; when there is no file, make one with mode 0600 and a fresh secret.
+
+    Of several processes that start at once one makes the file and all read the same ring.
+
+    Raises: ConfigError: the file can be read by group or others, is not a ring, or cannot be read or made.
+    """
+    try:
+        if not path.exists():
+            _create(path)
+        return SecretRing.from_text(_read_private(path), path=str(path))
+    except OSError as err:
+        raise ConfigError(str(path), f"the secrets cannot be read or made: {err.strerror}") from err
+
+
+def _derive(secret: bytes, purpose: str, length: int) -> bytes:
+    # the secrets are random already, so HKDF needs no salt (RFC 5869, 3.1)
+    return HKDF(SHA256(), length, salt=None, info=b"oic_session_ext " + purpose.encode()).derive(secret)
+
+
+def _create(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(SecretRing.generate_text())
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)  # the file appears whole, and only when nobody else has made one
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _read_private(path: Path) -> str:
+    with path.open("rb") as file:
+        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+            raise ConfigError(str(path), "the file can be read by group or others; allow its owner alone (chmod 600)")
+        content = file.read(_MAX_FILE_BYTES)
+    try:
+        return content.decode("ascii")
+    except UnicodeDecodeError:
+        raise ConfigError(str(path), "not a file of secrets in base64url") from None
