@@ -36,7 +36,7 @@ class FakeOp:
     def __init__(self) -> None:
         self.issuer = ""
         self.key = RSAKey.generate_key(2048, {"kid": "k1", "use": "sig", "alg": "RS256"})
-        self._stopped = threading.Event()
+        self.stopped = threading.Event()
         self.reset()
 
     def reset(self) -> None:
@@ -70,7 +70,7 @@ class FakeOp:
         try:
             yield op
         finally:
-            op._stopped.set()
+            op.stopped.set()
             server.shutdown()
             server.server_close()
 
@@ -89,8 +89,6 @@ class FakeOp:
     def authorize(self, request: dict[str, str]) -> str:
         """Answer an authentication request at once; the location to go to."""
         self.authorize_requests.append(request)
-        if self.authorize_hangs:
-            self._stopped.wait()
         answer: dict[str, str | None] = {"state": request["state"], "session_state": next(self.session_states)}
         if self.sub is None:
             answer["error"] = "login_required"
@@ -147,7 +145,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path == "/jwks":
             self._json(200, {"keys": [self.op.key.as_dict(private=False)]})
         elif url.path == "/authorize":
-            self._answer(303, b"", "text/plain", {"Location": self.op.authorize(query)})
+            location = self.op.authorize(query)
+            if self.op.authorize_hangs:
+                self.op.stopped.wait()  # the browser has gone by then, so there is nobody to answer
+            else:
+                self._answer(303, b"", "text/plain", {"Location": location})
         elif url.path == "/userinfo":
             self._json(200, {"sub": self.op.sub, "name": f"<{self.op.sub}> the tester"})
         elif url.path == "/check_session":
