@@ -1,1 +1,29 @@
 """Where sessions, grants, clients, consents and notices are kept: one contract, several engines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import ConfigError
+from .base import Store
+
+_SQLITE = "sqlite:///"
+
+
+def open_store(url: str) -> Store:
+    """Open the store that a URL names: `memory:` (gone when the process ends) or `sqlite:///PATH`.
+
+    Raises:
+        ConfigError: the URL names no engine, or the engine refuses what is there.
+        StoreUnavailable: the database cannot be read or written now.
+    """
+    path = url.removeprefix(_SQLITE)
+    if url == "memory:":
+        from .memory import MemoryStore  # each engine is imported only where it is used, and what it needs with it
+
+        return MemoryStore()
+    if path != url and path and path != ":memory:" and "?" not in path:
+        from .sql import open_sqlite_store
+
+        return open_sqlite_store(Path(path))
+    raise ConfigError("store", "must be memory: or sqlite:///PATH, such as sqlite:///var/op.sqlite")

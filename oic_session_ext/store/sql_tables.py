@@ -1,0 +1,124 @@
+"""The tables of the SQL store and the version of their shape.
+
+Keys and references are conditions of the contract: a grant cannot name an OP session that is not there, and with an
+OP session its RP sessions and its grants go, whoever removes it (promise P1).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, MetaData, Table, Text
+
+SCHEMA_VERSION = "1"
+"""Kept as the fact `SCHEMA_VERSION_FACT`; a store of another version is refused at start."""
+
+SCHEMA_VERSION_FACT = "schema_version"
+
+metadata = MetaData()
+
+# Instants are BigInteger: PostgreSQL's INTEGER ends in 2038. Tables whose rows are small lie in their primary key
+# (WITHOUT ROWID), which on SQLite saves a second tree.
+
+op_sessions = Table(
+    "op_sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("cookie_digest", Text, nullable=False, unique=True),
+    Column("uid", Text, nullable=False, index=True),
+    Column("auth_time", BigInteger, nullable=False),
+    Column("acr", Text, nullable=False),
+    Column("op_browser_state", Text, nullable=False),
+    Column("sid_seed", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_active_at", BigInteger, nullable=False),
+    Column("idle_expires_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False, index=True),  # the earlier of idle_expires_at and expires_at
+)
+
+rp_sessions = Table(
+    "rp_sessions",
+    metadata,
+    Column("op_session_id", Text, ForeignKey(op_sessions.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("client_id", Text, primary_key=True),
+    Column("sid", Text, nullable=False, unique=True),
+    Column("sub", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("client_id", Text, nullable=False, index=True),
+    Column("uid", Text, nullable=False, index=True),
+    Column("sub", Text, nullable=False, index=True),
+    Column("op_session_id", Text, ForeignKey(op_sessions.c.id, ondelete="CASCADE"), index=True),
+    Column("sid", Text, index=True),
+    Column("data", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("is_offline", Boolean, nullable=False),
+    Column("refresh_digest", Text),
+    Column("version", BigInteger, nullable=False),
+)
+
+clients = Table(
+    "clients",
+    metadata,
+    Column("client_id", Text, primary_key=True),
+    Column("metadata", Text, nullable=False),
+)
+
+client_origins = Table(
+    "client_origins",
+    metadata,
+    Column("client_id", Text, ForeignKey(clients.c.client_id, ondelete="CASCADE"), primary_key=True),
+    Column("origin", Text, primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("client_id", Text, primary_key=True),  # first, so that a client's consents are found with it
+    Column("uid", Text, primary_key=True),
+    Column("scopes", Text, nullable=False),
+    Column("given_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+ephemerals = Table(
+    "ephemerals",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("payload", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("channel", Text, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("uid", Text, nullable=False),
+    Column("sub", Text, nullable=False),
+    Column("sid", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Index("ix_notices_due_at_id", "due_at", "id"),
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
