@@ -1,0 +1,120 @@
+"""`session_state`: what an RP gets with every authentication response and asks the OP iframe about (OIDCSM-2, -3.2).
+
+`check_session.js` computes the same hash in the browser, from the client's name, the asking page's origin and the
+`op_browser_state` cookie; so what stands here must agree with it, and with browsers on how an origin is written.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import re
+import secrets
+from functools import lru_cache
+from hashlib import sha256
+from itertools import groupby
+from urllib.parse import unquote
+
+import idna
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+# The last "@" ends the userinfo. "\" ends the host in a browser and "/" in RFC 3986: a URI with one before the path has two readings.
+_AUTHORITY = re.compile(r"//(?:[^/?#\\]*@)?(\[[0-9A-Fa-f:.]+\]|[^/?#\\@:\[\]]+)(?::([0-9]{0,6}))?(?=[/?#]|$)")
+_NOT_IN_A_URI = re.compile(r"[\x00-\x20\x7f]")
+_NOT_IN_A_HOST = re.compile(r"[\x00-\x20\x7f#%/:<>?@\[\\\]^|]")
+_ENDS_IN_A_NUMBER = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?$")
+_MAX_HOST = 255
+
+# Space and dot separate the parts; everything else that an RP may send back as text is some OP's salt.
+_SESSION_STATE = re.compile(r"[0-9a-f]{64}\.([!-\-/-~]+)")
+
+
+def issue_session_state(client_id: str, redirect_uri: str, op_browser_state: str) -> str:
+    """Return a `session_state` for a response to `redirect_uri`, with a salt of its own.
+
+    The salt is new each time, so that nobody can be recognised by the values of failed requests (SM-07); all values made
+    from one `op_browser_state` stay good together (SM-08).
+
+    Raises: ValueError: `redirect_uri` has no origin, see `origin_of`.
+    Spec: OIDCSM-2, OIDCSM-3.2
+    """
+    return compute_session_state(client_id, origin_of(redirect_uri), op_browser_state, secrets.token_urlsafe(16))
+
+
+def compute_session_state(client_id: str, origin: str, op_browser_state: str, salt: str) -> str:
+    """Return `sha256(client_id SP origin SP op_browser_state SP salt) "." salt`, the hash in lower-case hex (SM-04)."""
+    digest = sha256(f"{client_id} {origin} {op_browser_state} {salt}".encode()).hexdigest()
+    return f"{digest}.{salt}"
+
+
+def verify_session_state(value: str, client_id: str, origin: str, op_browser_state: str) -> bool:
+    """Tell whether `value` was made from these three, whatever its salt; False for anything malformed."""
+    match = _SESSION_STATE.fullmatch(value)
+    if match is None:
+        return False
+    try:
+        expected = compute_session_state(client_id, origin, op_browser_state, match[1])
+    except UnicodeEncodeError:  # a lone surrogate from half-decoded input: no such client exists
+        return False
+    return hmac.compare_digest(expected, value)
+
+
+@lru_cache(maxsize=1024)
+def origin_of(uri: str) -> str:
+    """Return the origin of an absolute URI as browsers write it in `event.origin` (RFC 6454, 6.2; SM-06).
+
+    Only http and https URIs have one; for every other scheme, such as a native application's own, it is `null`.
+
+    Raises: ValueError: browsers and RFC 3986 read the URI differently (`https:host`, `\\`, spaces), or its host, port or address
+        is not valid. An IPv4 address must be in plain dotted form.
+    """
+    scheme_match = _SCHEME.match(uri)
+    if scheme_match is None or _NOT_IN_A_URI.search(uri):
+        raise ValueError("not an absolute URI")
+    scheme = scheme_match[1].lower()
+    if scheme not in _DEFAULT_PORTS:
+        return "null"
+    authority = _AUTHORITY.match(uri, scheme_match.end())
+    if authority is None:
+        raise ValueError("the URI has no host, or one that is not valid")
+    host, port_digits = authority[1], authority[2]
+    serialised_host = _ipv6(host[1:-1]) if host.startswith("[") else _name_or_ipv4(host)
+    port = int(port_digits) if port_digits else _DEFAULT_PORTS[scheme]
+    if port > 0xFFFF:
+        raise ValueError("the URI's port is not valid")
+    if port == _DEFAULT_PORTS[scheme]:
+        return f"{scheme}://{serialised_host}"
+    return f"{scheme}://{serialised_host}:{port}"
+
+
+def _name_or_ipv4(host: str) -> str:
+    """The host as browsers send it to DNS: percent-decoded, mapped by UTS 46 without its ASCII rules ("_" is fine), in Punycode."""
+    if len(host) > _MAX_HOST:
+        raise ValueError("the URI's host is too long")
+    mapped = idna.uts46_remap(unquote(host, errors="strict"), std3_rules=False)
+    name = ".".join(label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii") for label in mapped.split("."))
+    if not name.strip(".") or _NOT_IN_A_HOST.search(name):
+        raise ValueError("the URI's host is not valid")
+    if _ENDS_IN_A_NUMBER.search(name):
+        # Browsers take 127.1 and 0x7f.0.0.1 for addresses as well; ipaddress refuses these, and so do we.
+        return str(ipaddress.IPv4Address(name))
+    return name
+
+
+def _ipv6(text: str) -> str:
+    """The address in brackets, its longest run of zeros shortened.
+
+    Not `str(IPv6Address)`: from Python 3.13 on that writes the end of an IPv4-mapped address in dots, which browsers never do.
+    """
+    number = int(ipaddress.IPv6Address(text))
+    pieces = [f"{number >> shift & 0xFFFF:x}" for shift in range(112, -1, -16)]
+    start, longest, position = 0, 1, 0
+    for piece, group in groupby(pieces):
+        length = len(list(group))
+        if piece == "0" and length > longest:
+            start, longest = position, length
+        position += length
+    if longest == 1:
+        return f"[{':'.join(pieces)}]"
+    return f"[{':'.join(pieces[:start])}::{':'.join(pieces[start + longest :])}]"

@@ -1,0 +1,86 @@
+"""Real browsers for tests: the system's own, in a fresh profile whose cookie rules are always said and never a default."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NoReturn, Protocol
+
+import pytest
+from playwright.sync_api import BrowserContext, Playwright, sync_playwright
+
+ThirdPartyCookies = Literal["allowed", "blocked"]
+
+# Which third-party cookies a Chromium without this preference keeps depends on who built it.
+_COOKIE_CONTROLS_MODE: dict[ThirdPartyCookies, int] = {"allowed": 0, "blocked": 1}
+
+_FLAGS = [
+    "--headless",
+    "--remote-debugging-pipe",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class ChromiumContexts(Protocol):
+    """Starts one more Chromium, with a profile and cookies of its own."""
+
+    def __call__(self, third_party_cookies: ThirdPartyCookies = "allowed") -> BrowserContext:
+        """Return its only window; it is closed when the test ends."""
+        ...
+
+
+@pytest.fixture(scope="session")
+def chromium_executable() -> str:
+    """The system's Chromium; without one the test is skipped, in CI it fails."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    _missing("no Chromium on this machine (Debian/Ubuntu: apt-get install chromium)")
+
+
+@pytest.fixture(scope="session")
+def playwright_driver() -> Iterator[Playwright]:
+    """One driver process for all browsers."""
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture
+def chromium_context(chromium_executable: str, playwright_driver: Playwright, tmp_path: Path) -> Iterator[ChromiumContexts]:
+    """Starts browsers, as many as a test has users or machines, and closes them afterwards."""
+    started: list[BrowserContext] = []
+
+    def start(third_party_cookies: ThirdPartyCookies = "allowed") -> BrowserContext:
+        profile = tmp_path / f"chromium-{len(started)}"
+        preferences = {"profile": {"cookie_controls_mode": _COOKIE_CONTROLS_MODE[third_party_cookies]}}
+        (profile / "Default").mkdir(parents=True)
+        (profile / "Default" / "Preferences").write_text(json.dumps(preferences), encoding="utf-8")
+        context = playwright_driver.chromium.launch_persistent_context(
+            profile,
+            executable_path=chromium_executable,
+            # Its own flags switch off partitions and the back/forward cache: tests want what people have.
+            ignore_default_args=True,
+            args=[*_FLAGS, f"--user-data-dir={profile}"],
+        )
+        started.append(context)
+        return context
+
+    yield start
+
+    for context in started:
+        context.close()
+
+
+def _missing(problem: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(problem)
+    pytest.skip(problem)
