@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 
 from markupsafe import Markup, escape
@@ -15,12 +14,13 @@ from markupsafe import Markup, escape
 DEFAULT_LANGUAGE = "en"
 
 
-@dataclass(frozen=True)
 class Language:
-    """The sentences of one language, with the English ones where it has none of its own."""
+    """The sentences of one language, by key; `tag` is its BCP 47 tag."""
 
-    tag: str
-    sentences: Mapping[str, str]
+    def __init__(self, tag: str, sentences: Mapping[str, str]) -> None:
+        self.tag = tag
+        self.sentences = sentences
+        self._escaped = {key: escape(sentence) for key, sentence in sentences.items()}
 
     def has(self, key: str) -> bool:
         """Whether there is a sentence under this key."""
@@ -29,9 +29,10 @@ class Language:
     def html(self, key: str, **values: object) -> Markup:
         """The sentence as HTML: it and the values put into its `{places}` are escaped, unless a value is Markup already.
 
-        Raises: KeyError: there is no such sentence.
+        Raises: KeyError: there is no such sentence, or no value for one of its places.
         """
-        return Markup(escape(self.sentences[key])).format(**values)
+        sentence = self._escaped[key]
+        return sentence.format(**values) if "{" in sentence else sentence
 
 
 class Texts:
