@@ -60,9 +60,7 @@ class BrowserSession:
 class SessionTable:
     """All sessions of this RP by their secret cookie value; bounded in number and age."""
 
-    def __init__(
-        self, lifetime_s: int = 8 * 3600, max_sessions: int = 10_000, now: Callable[[], int] = lambda: int(time.time())
-    ) -> None:
+    def __init__(self, lifetime_s: int = 8 * 3600, max_sessions: int = 10_000, now: Callable[[], int] = lambda: int(time.time())) -> None:
         self.lifetime_s = lifetime_s
         self._max_sessions = max_sessions
         self._now = now
