@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from .config_file import check_config
-from .serve import serve
-from .users import users
+from .config_file import check_config_command
+from .serve import serve_command
+from .users import users_group
 
 
 def _print_version(context: click.Context, _: click.Parameter, is_wanted: bool) -> None:
@@ -23,6 +23,6 @@ def main() -> None:
     """An OpenID Provider with session management and logout, from one YAML file."""
 
 
-main.add_command(serve)
-main.add_command(check_config)
-main.add_command(users)
+main.add_command(serve_command)
+main.add_command(check_config_command)
+main.add_command(users_group)

@@ -29,7 +29,7 @@ def load_settings_or_exit(config: Path) -> ServerSettings:
 
 @click.command("check-config")
 @config_argument
-def check_config(config: Path) -> None:
+def check_config_command(config: Path) -> None:
     """Say whether CONFIG.yaml is good, without starting anything.
 
     Exit code 0 when it is; 2 when not, with one line per problem: file, line, key, what is wrong and what is allowed.

@@ -7,13 +7,18 @@ import sys
 import click
 
 
+def is_terminal() -> bool:
+    """Tell whether somebody can be asked."""
+    return sys.stdin.isatty()
+
+
 @click.group("users")
-def users() -> None:
+def users_group() -> None:
     """The users of a settings file."""
 
 
-@users.command("hash")
-def hash_() -> None:
+@users_group.command("hash")
+def hash_command() -> None:
     """Print the `password_hash` line of a password.
 
     The password is asked for, or read from the first line of standard input when that is not a terminal; it is never an
@@ -22,7 +27,7 @@ def hash_() -> None:
     from ..server.users import hash_password
 
     try:
-        if sys.stdin.isatty():
+        if is_terminal():
             password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
         else:
             password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")

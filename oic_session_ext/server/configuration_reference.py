@@ -25,8 +25,8 @@ _INTRODUCTION = """\
 `oic-session-ext serve CONFIG.yaml` reads one YAML file; `oic-session-ext check-config CONFIG.yaml` says whether it is good. A bad file ends
 either with exit code 2 and one line per problem: file, line, key, what is wrong and what is allowed. `conf/` holds commented samples.
 
-- The file is YAML 1.2 in UTF-8, at most 1 MiB: `true` and `false` are switches, `yes`, `no` and `off` are text. A key that stands twice, an unknown
-  key and a tag (`!!...`) are errors. Anchors and aliases may be used, merge keys (`<<`) not.
+- The file is YAML 1.2 in UTF-8, at most 1 MiB: `true` and `false` are switches, `yes`, `no` and `off` are text. A key that stands twice,
+  an unknown key and a tag (`!!...`) are errors. Anchors and aliases may be used, merge keys (`<<`) not.
 - A *duration* is a number with `s`, `m`, `h` or `d` (`90s`, `30m`, `8h`, `14d`), or whole seconds.
 - A relative *path* starts at the folder of the file, wherever the command is run: in `conf/op.yaml`, `../var` is beside `conf`.
 - A *secret* kept elsewhere is `{file: PATH}` or `{env: NAME}`.

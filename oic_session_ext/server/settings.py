@@ -29,7 +29,6 @@ from .setting_types import (
     Problem,
     SecretSource,
     SettingsSection,
-    Text,
     base_folder,
     split_absolute_uri,
 )

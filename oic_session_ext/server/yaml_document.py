@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from ..errors import ConfigError
@@ -152,7 +152,7 @@ class _Builder:
             found.append(self.build(item, (*location, index)))
         return found
 
-    def _scalar(self, node: ScalarNode, location: Location) -> Any:
+    def _scalar(self, node: Node, location: Location) -> Any:
         construct = _SCALARS.get(str(node.tag).removeprefix(_TAG))
         if construct is None:
             self._refuse(location, f"has the tag {node.tag}; tags are not allowed", node)
