@@ -20,6 +20,10 @@ class SessionManagementSettings(BaseModel):
     check_session: bool = True
     """Session Management 1.0 as a whole: `session_state` in responses and `check_session_iframe` (OIDCSM-2, -3.3)."""
 
+    check_session_loop_guard: bool = True
+    """Whether the iframe answers `error` instead of `changed` once more than three values mismatch one `op_browser_state`; False is
+    OIDCSM-3.2 to the letter, and lets an RP that ignores its own part reload for ever."""
+
     unauthenticated_key: str | None = Field(default=None, min_length=16)
     """The `op_browser_state` of browsers in which nobody is signed in. None derives it from the shared secret, so every
     server of a cluster computes the same; set it when servers do not share a secret."""

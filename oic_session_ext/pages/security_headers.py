@@ -32,9 +32,7 @@ def page_headers(
         # RP would refuse the OP's form_post. strict-origin sends the true Origin and, as Referer, no path and no query.
         ("Referrer-Policy", "strict-origin" if has_form else "no-referrer"),
         ("X-Content-Type-Options", "nosniff"),
-        # Cuts the tie to a window that opened ours, which could else lead it elsewhere; an RP that signs in through a popup must
-        # not rely on window.opener.
-        ("Cross-Origin-Opener-Policy", "same-origin"),
+        # No Cross-Origin-Opener-Policy: an RP that signs in through a popup would find window.opener gone.
         ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
     ]
 

@@ -12,11 +12,12 @@ from oic.utils.session_backend import SessionBackend
 
 from ..clock import Clock
 from ..model import Grant
+from ..secret_ring import SecretRing
 from ..settings import SessionManagementSettings
 from ..store.base import GrantAttribute, Store
 from ..store.unit_of_work import UnitOfWork
 from .request_scope import current_scope
-from .tokens import GRANT_ID_LENGTH, SealedToken
+from .tokens import GRANT_ID_LENGTH, SealedToken, StoredRefreshToken
 
 _NEVER_STORED = frozenset({"code", "access_token", "refresh_token", "id_token", "verified_logout"})
 """What stands in pyoidc's row but must not lie in a store: whoever reads the store could use it."""
@@ -35,12 +36,13 @@ class StoreSessionBackend(SessionBackend):
         self._clock = clock
 
     @contextmanager
-    def _unit(self) -> Iterator[UnitOfWork]:
+    def unit(self) -> Iterator[UnitOfWork]:
+        """Give the request's unit of work, or outside of a request one that is committed at the end of the block."""
         scope = current_scope()
-        if scope is not None:
+        if scope is not None and scope.uow is not None:
             yield scope.uow
             return
-        uow = UnitOfWork(self._store, self._clock())
+        uow = UnitOfWork(self._store, self._clock(), stored_row=stored_row)
         yield uow
         uow.commit()
 
@@ -48,7 +50,7 @@ class StoreSessionBackend(SessionBackend):
         """Return the row of a grant. Raises: KeyError: there is none."""
         if not isinstance(key, str) or len(key) != GRANT_ID_LENGTH:
             raise KeyError(key)  # pyoidc asks with tokens too: these are never ids
-        with self._unit() as uow:
+        with self.unit() as uow:
             grant = uow.grant(key)
         if grant is None:
             raise KeyError(key)
@@ -56,7 +58,7 @@ class StoreSessionBackend(SessionBackend):
 
     def __setitem__(self, key: str, value: Mapping[str, Any]) -> None:
         """Keep the row of a grant, new or changed."""
-        with self._unit() as uow:
+        with self.unit() as uow:
             if uow.grant_is_new(key):
                 uow.put_grant(self._new_grant(key, dict(value)))
             else:
@@ -64,7 +66,7 @@ class StoreSessionBackend(SessionBackend):
 
     def __delitem__(self, key: str) -> None:
         """Remove a grant and with it every token issued from it."""
-        with self._unit() as uow:
+        with self.unit() as uow:
             uow.delete_grant(key)
 
     def __contains__(self, key: object) -> bool:
@@ -118,14 +120,13 @@ def _uid_of(row: Mapping[str, Any]) -> str:
     return str(event["uid"]) if isinstance(event, Mapping) else ""
 
 
-def create_session_db(
-    issuer: str, store: Store, code: SealedToken, access: SealedToken, refresh: SealedToken, settings: SessionManagementSettings, clock: Clock
-) -> SessionDB:
+def create_session_db(issuer: str, store: Store, secrets: SecretRing, settings: SessionManagementSettings, clock: Clock) -> SessionDB:
     """Return pyoidc's SessionDB on a store, with sealed tokens."""
+    backend = StoreSessionBackend(store, settings, clock)
     return SessionDB(
         issuer,
-        StoreSessionBackend(store, settings, clock),
-        code_factory=code,
-        token_factory=access,
-        refresh_token_factory=refresh,
+        backend,
+        code_factory=SealedToken("A", secrets, settings.code_lifetime_s, clock),
+        token_factory=SealedToken("T", secrets, settings.access_token_lifetime_s, clock),
+        refresh_token_factory=StoredRefreshToken(secrets, settings.refresh_token_lifetime_s, clock, backend.unit),
     )

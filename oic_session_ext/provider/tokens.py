@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import hmac
 import secrets
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -20,6 +24,7 @@ from oic.utils.sdb import Token, WrongTokenType
 
 from ..clock import Clock
 from ..secret_ring import SecretRing
+from ..store.unit_of_work import UnitOfWork
 
 GRANT_ID_LENGTH = 43
 _NONCE_LENGTH = 12
@@ -101,3 +106,45 @@ class SealedToken(Token):
 
     def invalidate(self, token: str) -> None:
         """Do nothing: a token dies with its grant, or when the grant names another refresh token."""
+
+
+class StoredRefreshToken(SealedToken):
+    """Refresh tokens of which each grant has one that is good; its digest stands in the grant.
+
+    So a refresh token dies with its grant, survives a restart with it, and is out of use as soon as the grant names another.
+    """
+
+    def __init__(self, ring: SecretRing, lifetime: int, clock: Clock, unit: Callable[[], AbstractContextManager[UnitOfWork]]) -> None:
+        super().__init__("R", ring, lifetime, clock)
+        self._unit = unit
+
+    def __call__(self, sid: str, *args: Any, **kwargs: Any) -> str:
+        """Return a refresh token for the grant `sid`, the only good one from now on.
+
+        Raises: KeyError: there is no such grant.
+        """
+        token = super().__call__(sid)
+        with self._unit() as uow:
+            grant = uow.grant(sid)
+            if grant is None:
+                raise KeyError(sid)
+            uow.put_grant(
+                replace(
+                    grant,
+                    refresh_digest=_digest(token),
+                    is_offline="offline_access" in grant.data.get("scope", ()),
+                    expires_at=max(grant.expires_at, self._clock() + int(self.lifetime)),
+                )
+            )
+        return token
+
+    def valid(self, token: str) -> bool:
+        """Tell whether it is the good refresh token of its grant. Raises: WrongTokenType: it is no refresh token."""
+        grant_id, _ = self.open(token)
+        with self._unit() as uow:
+            grant = uow.grant(grant_id)
+        return grant is not None and grant.refresh_digest is not None and hmac.compare_digest(grant.refresh_digest, _digest(token))
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -16,7 +16,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
         "action": "/end_session/confirm",
         "confirmation": "one-use",
         "client_name": "Mail",
-        "problem": "bad_hint",
+        "problem": "invalid_id_token_hint",
         "username": "alice",
     },
     "logged_out": {"client_name": "Mail"},

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
+from oic_session_ext.end_session import Problem
 from oic_session_ext.pages import Page, Pages
 
 Render = Callable[..., Page]
@@ -39,7 +40,7 @@ def test_the_logout_question_posts_its_confirmation_and_one_of_two_answers(rende
     assert [(button["name"], button["value"]) for button in document.all("button")] == [("logout", "yes"), ("stay", "yes")]
 
 
-@pytest.mark.parametrize("problem", ["bad_hint", "unregistered_redirect", "client_mismatch"])
+@pytest.mark.parametrize("problem", list(Problem))
 def test_the_logout_question_names_its_problem(render: Render, parse: Parse, pages: Pages, problem: str) -> None:
     text = parse(render("end_session_confirm", problem=problem)).text
 

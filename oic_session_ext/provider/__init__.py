@@ -1,0 +1,16 @@
+"""The pyoidc seam: mixins for an OP that somebody already has, and a provider that is ready made."""
+
+from __future__ import annotations
+
+from oic.oic.provider import Provider as _PyoidcProvider
+
+from .hardening import HardeningMixin
+from .request_scope import Answered, CompletedLogin
+from .session_management import SessionManagement, SessionManagementMixin
+from .web_request import Route, WebRequest
+
+__all__ = ["Answered", "CompletedLogin", "HardeningMixin", "Provider", "Route", "SessionManagement", "SessionManagementMixin", "WebRequest"]
+
+
+class Provider(SessionManagementMixin, HardeningMixin, _PyoidcProvider):
+    """pyoidc's OpenID Provider with session management, logout and the protocol fixes."""

@@ -1,0 +1,190 @@
+"""The authorization endpoint at the seam: who is signed in, must they sign in again, and what the RP is answered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from oic.utils.authn.user import NoSuchAuthentication, TamperAllert, ToOld
+from oic.utils.http_util import InvalidCookieSign, Response
+from oic.utils.sdb import pairwise_id
+from oic.utils.session_backend import AuthnEvent
+
+from ..errors import ProtocolError
+from ..session_state import origin_of
+from .authorization_request import AuthorizationError, check_authorization_request
+from .request_scope import Answered, AuthorizationContext, CompletedLogin, RequestScope
+from .responses import RawResponse, RedirectResponse, authorization_location, page_response
+from .seam import Seam
+
+logger = logging.getLogger("oic_session_ext")
+
+_FRESH_LOGIN_S = 120
+_OURS = ("id_token_hint", "upm_answer")
+"""Parameters that pyoidc must not see: it would verify a hint with anybody's key, and believe an RP's `upm_answer`."""
+
+
+class AuthorizationSeam(Seam):
+    """Authorization as both mixins need it: checked before pyoidc, decided here, answered in every response mode."""
+
+    def authorization_endpoint(self, request: Any = "", cookie: str | None = None, **kwargs: Any) -> Response:
+        """Answer an authorization request (OIDCC-3.1.2).
+
+        `request` is the query string (or the form body, or a dict), `cookie` the Cookie header. `answered`, given by the server's own
+        pages alone, tells what the user has just answered for this request.
+        """
+        answered: Answered = kwargs.pop("answered", None) or Answered()
+        text = urlencode(request) if isinstance(request, Mapping) else request
+
+        def work(scope: RequestScope) -> Response:
+            scope.answered = answered
+            try:
+                context = scope.authorization = check_authorization_request(text, client=self.client, verify_hint=self.verify_hint)
+                cleaned = urlencode([(name, value) for name, value in context.parameters.items() if name not in _OURS])
+                response = super(AuthorizationSeam, self).authorization_endpoint(cleaned, cookie, **kwargs)
+            except AuthorizationError as err:
+                return self._error_response(err.context, err.error, err.description)
+            except ProtocolError as err:
+                return self.error_page(err)
+            return self._checked(context, response)
+
+        return self.in_scope(work)
+
+    # -- decisions ----------------------------------------------------------------------------------------------------
+
+    def required_user(self, areq: Any) -> str:
+        """Return nobody: pyoidc would sign the user of a hint in without a cookie. `do_auth` minds the hint."""
+        return ""
+
+    def do_auth(self, areq: Any, redirect_uri: str, cinfo: Any, request: Any, cookie: Any, **kwargs: Any) -> Any:
+        """Return the login that answers this request, or the response that asks for one (OIDCC-3.1.2.3)."""
+        scope, context = self.scope_and_context()
+        method, acr = self._pick_method(areq)
+        if method is None:
+            raise AuthorizationError(context, "access_denied", "no way of signing in fits the request")
+        login, is_fresh = self.current_login(method, acr, cookie, kwargs.get("authn", ""))
+        asks = login is None or (not is_fresh and self._must_sign_in_again(context, login))
+        mismatch = login is not None and context.hint is not None and self.sub_of(login.uid, cinfo) != context.hint.sub
+        if asks or mismatch:
+            if "none" in context.prompt or (mismatch and is_fresh):
+                raise AuthorizationError(context, "login_required", "the user must sign in")
+            return self._ask_to_sign_in(method, acr, areq, cinfo, context)
+        assert login is not None
+        waiting = self.consent_response(context, login.uid, cinfo)
+        if waiting is not None:
+            return waiting
+        event = AuthnEvent(login.uid, "", authn_info=login.acr, time_stamp=login.auth_time)
+        return {"authn_event": event, "identity": {"uid": login.uid}, "user": login.uid}
+
+    def current_login(self, method: Any, acr: str, cookie: Any, authorization: str) -> tuple[CompletedLogin | None, bool]:
+        """Return who is signed in, None for nobody, and whether they signed in for this very request."""
+        scope, context = self.scope_and_context()
+        if scope.answered.login is not None:
+            return scope.answered.login, True
+        login = self.login_of_method(method, acr, cookie, authorization)
+        claims_answer = context.parameters.get("upm_answer") == "true"
+        is_fresh = login is not None and claims_answer and self.clock() - login.auth_time < _FRESH_LOGIN_S
+        return login, is_fresh
+
+    def login_of_method(self, method: Any, acr: str, cookie: Any, authorization: str) -> CompletedLogin | None:
+        """Return what a pyoidc authentication method says of the request's cookie, None for nobody or a bad cookie."""
+        try:
+            identity, at = method.authenticated_as(cookie, authorization=authorization, max_age=0)
+        except (NoSuchAuthentication, TamperAllert, ToOld, InvalidCookieSign, ValueError, AssertionError, KeyError):
+            return None  # a forged or mangled cookie is no login; pyoidc would answer 500
+        return None if identity is None else CompletedLogin(uid=str(identity["uid"]), acr=acr, auth_time=int(at) or self.clock())
+
+    def consent_response(self, context: AuthorizationContext, uid: str, client: Mapping[str, Any]) -> Response | None:
+        """Return the response that asks the user to allow the client, None when there is nothing to ask.
+
+        An OP that asks overrides this; for `prompt=none` it raises `AuthorizationError` with `consent_required`.
+        """
+        return None
+
+    def _must_sign_in_again(self, context: AuthorizationContext, login: CompletedLogin) -> bool:
+        if context.prompt & {"login", "select_account"}:
+            return True
+        return context.max_age is not None and self.clock() - login.auth_time >= context.max_age
+
+    def _pick_method(self, areq: Any) -> tuple[Any, str]:
+        wanted = self._acr_claims(areq)
+        if wanted:
+            for acr in wanted:
+                found = self.authn_broker.pick(acr, "exact")
+                if found:
+                    return found[0][0], found[0][1]
+            return None, ""
+        for comparison in ("", "better", "any"):
+            method, acr = self.pick_auth(areq, comparison)
+            if method:
+                return method, acr
+        return None, ""
+
+    def sub_of(self, uid: str, client: Mapping[str, Any]) -> str:
+        """Return the `sub` by which a client knows a user, as pyoidc's `do_sub` makes it."""
+        if client.get("subject_type", "public") == "public":
+            return sha256(uid.encode()).hexdigest()
+        return str(pairwise_id(uid, client.get("sector_id", ""), client.get("client_salt", "")))
+
+    def _ask_to_sign_in(self, method: Any, acr: str, areq: Any, client: Mapping[str, Any], context: AuthorizationContext) -> Response:
+        asked: dict[str, Any] = {"authn_class_ref": acr, "query": urlencode(context.parameters)}
+        asked.update({name: client[name] for name in ("policy_uri", "logo_uri", "tos_uri") if client.get(name)})
+        asked.update({name: areq[name] for name in ("ui_locales", "acr_values") if name in areq})
+        if context.hint is not None:
+            asked["as_user"] = (context.hint.sub,)
+        return method(**asked)
+
+    # -- answers ------------------------------------------------------------------------------------------------------
+
+    def response_mode(self, areq: Any, fragment_enc: bool, **kwargs: Any) -> None:
+        """Leave the response mode to `authz_part2`, which knows them all."""
+        return None
+
+    def authz_part2(self, user: str, areq: Any, sid: str, **kwargs: Any) -> Response:
+        """Answer a request of a user who is signed in: the successful response, in the response mode asked for."""
+        result = self._complete_authz(user, areq, sid, **kwargs)
+        if isinstance(result, Response):
+            return result
+        response = result[0]
+        parameters = {name: " ".join(value) if isinstance(value, list) else value for name, value in response.to_dict().items()}
+        if "id_token" not in parameters:
+            parameters["iss"] = self.name  # RFC 9207: whose answer this is; an ID Token says it itself
+        return self._answer(self.scope_and_context()[1], parameters)
+
+    def error_parameters(self, context: AuthorizationContext) -> dict[str, str]:
+        """Return what an error response carries besides the error and `state`."""
+        return {}
+
+    def _error_response(self, context: AuthorizationContext, error: str, description: str) -> RawResponse:
+        parameters = {"error": error, "error_description": description}
+        if context.state is not None:
+            parameters["state"] = context.state
+        return self._answer(context, parameters | self.error_parameters(context))
+
+    def _answer(self, context: AuthorizationContext, parameters: Mapping[str, Any]) -> RawResponse:
+        if context.response_mode != "form_post":
+            return RedirectResponse(authorization_location(context.redirect_uri, parameters, context.response_mode))
+        page = self.pages.render(
+            "form_post", action=context.redirect_uri, fields=list(parameters.items()), form_targets=(origin_of(context.redirect_uri),)
+        )
+        return page_response(page)
+
+    def _checked(self, context: AuthorizationContext, response: Response) -> Response:
+        """Return the response; an error that pyoidc found goes to the RP, not as JSON to the person."""
+        if response.status_code < 400 or isinstance(response, RawResponse):
+            return response
+        logger.info("refused by pyoidc: status %s", response.status_code)
+        uow = self.scope().uow
+        if uow is not None:
+            uow.discard()
+        return self._error_response(context, "invalid_request", "the request cannot be carried out")
+
+    def scope_and_context(self) -> tuple[RequestScope, AuthorizationContext]:
+        """Return the request being answered and its checked parameters. Raises: RuntimeError: outside of an authorization request."""
+        scope = self.scope()
+        if scope.authorization is None:
+            raise RuntimeError("called outside of an authorization request")
+        return scope, scope.authorization

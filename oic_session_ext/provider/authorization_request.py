@@ -1,0 +1,172 @@
+"""An authorization request is checked before pyoidc sees it: first what a redirect needs, then the rest.
+
+Until client and redirect URI are known to belong together an error is a page; afterwards it is redirected to the RP with its
+`state` (OIDCC-3.1.2.6).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Any, Literal, cast
+
+from ..errors import InvalidRequest, ProtocolError, UnknownClient
+from ..id_token_hint import BadHint, Hint
+from ..parameters import parse_parameters, single_values
+from .request_scope import AuthorizationContext
+
+RESPONSE_TYPES = (
+    "code",
+    "id_token",
+    "id_token token",
+    "code id_token",
+    "code token",
+    "code id_token token",
+)
+PROMPTS = ("none", "login", "consent", "select_account")
+DISPLAYS = ("page", "popup", "touch", "wap")
+_PKCE_VALUE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+_MAX_LENGTH = {"state": 4096, "nonce": 1024, "redirect_uri": 2048, "client_id": 512, "login_hint": 1024}
+
+
+class AuthorizationError(ProtocolError):
+    """An error that may be redirected: client and redirect URI have been checked."""
+
+    def __init__(self, context: AuthorizationContext, error: str, description: str) -> None:
+        super().__init__(description, error=error)
+        self.context = context
+
+
+def check_authorization_request(
+    text: str, *, client: Callable[[str], Mapping[str, Any] | None], verify_hint: Callable[[str, str | None], Hint]
+) -> AuthorizationContext:
+    """Return the request as this OP will carry it out.
+
+    Raises:
+        InvalidRequest, UnknownClient: answered with a page, never a redirect.
+        AuthorizationError: may be redirected to the RP.
+    """
+    parameters = single_values(parse_parameters(text))
+    for name, limit in _MAX_LENGTH.items():
+        if len(parameters.get(name, "")) > limit:
+            raise InvalidRequest(f"{name} is too long")
+    metadata = _client_of(parameters, client)
+    context = _redirectable(parameters, metadata)
+    _check_response(context, metadata)
+    _check_request_objects(context)
+    _check_authentication(context)
+    _check_pkce(context, metadata)
+    return _with_hint(context, verify_hint)
+
+
+def _client_of(parameters: Mapping[str, str], client: Callable[[str], Mapping[str, Any] | None]) -> Mapping[str, Any]:
+    client_id = parameters.get("client_id")
+    if not client_id:
+        raise InvalidRequest("client_id is missing")
+    metadata = client(client_id)
+    if metadata is None:
+        raise UnknownClient("this application is not registered here")
+    return metadata
+
+
+def _redirectable(parameters: Mapping[str, str], metadata: Mapping[str, Any]) -> AuthorizationContext:
+    redirect_uri = parameters.get("redirect_uri")
+    if not redirect_uri:
+        raise InvalidRequest("redirect_uri is missing")
+    if redirect_uri not in metadata["redirect_uris"]:  # exact text, never decoded first (RFC 9700, 2.1)
+        raise InvalidRequest("redirect_uri is not registered for this application", error="invalid_redirect_uri")
+    response_type = frozenset(parameters.get("response_type", "").split())
+    default = "query" if response_type <= {"code"} else "fragment"
+    mode = parameters.get("response_mode", default)
+    return AuthorizationContext(
+        client_id=parameters["client_id"],
+        redirect_uri=redirect_uri,
+        response_type=response_type,
+        response_mode=cast("Literal['query', 'fragment', 'form_post']", mode if mode in ("query", "fragment", "form_post") else default),
+        state=parameters.get("state"),
+        prompt=frozenset(parameters.get("prompt", "").split()),
+        max_age=None,
+        parameters=parameters,
+    )
+
+
+def _check_response(context: AuthorizationContext, metadata: Mapping[str, Any]) -> None:
+    if not context.response_type:
+        raise AuthorizationError(context, "invalid_request", "response_type is missing")
+    if context.response_type not in _sets(RESPONSE_TYPES):
+        raise AuthorizationError(context, "unsupported_response_type", "this response_type is not supported")
+    if context.response_type not in _sets(metadata.get("response_types") or ("code",)):
+        raise AuthorizationError(context, "unauthorized_client", "this response_type is not registered for the application")
+    mode = context.parameters.get("response_mode")
+    if mode is not None and mode not in ("query", "fragment", "form_post"):
+        raise AuthorizationError(context, "invalid_request", "this response_mode is not supported")
+    if mode == "query" and context.response_type != {"code"}:
+        safe = replace(context, response_mode="fragment")
+        raise AuthorizationError(safe, "invalid_request", "tokens are not sent in a query")
+    if "openid" not in context.parameters.get("scope", "").split():
+        raise AuthorizationError(context, "invalid_scope", "the openid scope is missing")
+    if "id_token" in context.response_type and not context.parameters.get("nonce"):
+        raise AuthorizationError(context, "invalid_request", "nonce is missing")
+
+
+def _check_request_objects(context: AuthorizationContext) -> None:
+    for name in ("request", "request_uri", "registration"):
+        if name in context.parameters:  # pyoidc would take them unverified, and fetch any URI it is given
+            raise AuthorizationError(context, f"{name}_not_supported", f"{name} is not supported")
+
+
+def _check_authentication(context: AuthorizationContext) -> None:
+    if not context.prompt <= set(PROMPTS):
+        raise AuthorizationError(context, "invalid_request", "this prompt is not supported")
+    if "none" in context.prompt and len(context.prompt) > 1:
+        raise AuthorizationError(context, "invalid_request", "prompt=none stands alone")
+    max_age = context.parameters.get("max_age")
+    if max_age is not None and not (max_age.isascii() and max_age.isdigit() and len(max_age) <= 10):
+        raise AuthorizationError(context, "invalid_request", "max_age is not a number of seconds")
+    if context.parameters.get("display", "page") not in DISPLAYS:
+        raise AuthorizationError(context, "invalid_request", "this display is not supported")
+    if "claims" in context.parameters and not _is_claims_request(context.parameters["claims"]):
+        raise AuthorizationError(context, "invalid_request", "claims is not a claims request")
+
+
+def _is_claims_request(text: str) -> bool:
+    try:
+        claims = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(claims, dict):
+        return False
+    parts = [claims[part] for part in ("userinfo", "id_token") if part in claims]
+    return all(isinstance(part, dict) and all(one is None or isinstance(one, dict) for one in part.values()) for part in parts)
+
+
+def _check_pkce(context: AuthorizationContext, metadata: Mapping[str, Any]) -> None:
+    challenge = context.parameters.get("code_challenge")
+    if challenge is None:
+        if "code_challenge_method" in context.parameters:
+            raise AuthorizationError(context, "invalid_request", "code_challenge is missing")
+        if "code" in context.response_type and metadata.get("token_endpoint_auth_method") == "none":
+            raise AuthorizationError(context, "invalid_request", "public applications must use PKCE")
+        return
+    if context.parameters.get("code_challenge_method") != "S256":
+        raise AuthorizationError(context, "invalid_request", "code_challenge_method must be S256")
+    if not _PKCE_VALUE.fullmatch(challenge):
+        raise AuthorizationError(context, "invalid_request", "code_challenge is malformed")
+
+
+def _with_hint(context: AuthorizationContext, verify_hint: Callable[[str, str | None], Hint]) -> AuthorizationContext:
+    max_age = context.parameters.get("max_age")
+    context = replace(context, max_age=None if max_age is None else int(max_age))
+    text = context.parameters.get("id_token_hint")
+    if text is None:
+        return context
+    try:
+        return replace(context, hint=verify_hint(text, context.client_id))
+    except BadHint as err:
+        raise AuthorizationError(context, "invalid_request", "id_token_hint is not an ID Token of ours for this application") from err
+
+
+def _sets(response_types: Collection[str]) -> list[frozenset[str]]:
+    return [frozenset(one.split()) for one in response_types]

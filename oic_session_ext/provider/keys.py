@@ -1,0 +1,78 @@
+"""The OP's own keys, as pyoidc's key jar holds them, ready for `oic_session_ext.jose`.
+
+pyjwkest signs an RS256 token in 1 ms and an ES256 token in pure Python; `cryptography` needs a quarter and a fiftieth of
+that, so keys are converted once and signing goes there.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from oic.utils.keyio import KeyJar
+
+from .. import jose
+from ..jose import Key
+
+_CURVE_OF_ALG = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+
+
+class OpKeys:
+    """The keys under the owner `""` of a key jar; inactive ones verify, active ones also sign.
+
+    A key's conversion is remembered by its thumbprint, so a rollover in the jar is seen at once.
+    """
+
+    def __init__(self, keyjar: KeyJar) -> None:
+        self._keyjar = keyjar
+        self._converted: dict[int, tuple[Any, Key]] = {}
+
+    def signing_key(self, alg: str) -> Key:
+        """Return the active key for an asymmetric `alg`. Raises: KeyError: there is none."""
+        family = "EC" if alg.startswith("ES") else "RSA"
+        for key in self._keys("sig"):
+            if key.kty == family and not key.inactive_since and (family == "RSA" or key.crv == _CURVE_OF_ALG.get(alg)):
+                return self._convert(key)
+        raise KeyError(alg)
+
+    def issuer_keys(self) -> list[Key]:
+        """Return every key that may have signed an ID Token of ours, retired ones included (OIDCC-10.1)."""
+        return [self._convert(key) for key in self._keys("sig")]
+
+    def decryption_keys(self) -> list[Key]:
+        """Return the private keys that an RP may have encrypted a hint to (OIDCC-3.1.2.1)."""
+        return [self._convert(key) for key in self._keys("enc")]
+
+    def public_jwks(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the key set to publish: public parts only, symmetric keys never."""
+        keys = [key for use in ("sig", "enc") for key in self._keys(use)]
+        return {"keys": [json.loads(json.dumps(key.serialize(private=False), default=_text)) for key in keys]}
+
+    def signing_algs(self) -> list[str]:
+        """Return the asymmetric algorithms that an active key can sign with, the default first."""
+        found = []
+        for key in self._keys("sig"):
+            if key.inactive_since:
+                continue
+            if key.kty == "RSA":
+                found.append("RS256")
+            else:
+                found += [alg for alg, curve in _CURVE_OF_ALG.items() if curve == key.crv]
+        return sorted(set(found), key=lambda alg: (alg != "RS256", alg))
+
+    def _keys(self, use: str) -> list[Any]:
+        bundles = self._keyjar.issuer_keys.get("", [])
+        return [key for bundle in bundles for key in bundle.keys() if key.kty in ("RSA", "EC") and (key.use or "sig") == use]
+
+    def _convert(self, key: Any) -> Key:
+        known = self._converted.get(id(key))
+        if known is None or known[0] is not key:
+            jwk = json.loads(json.dumps(key.serialize(private=True), default=_text))
+            known = self._converted[id(key)] = (key, jose.import_key(jwk))
+        return known[1]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode()
+    raise TypeError(f"not a part of a key: {type(value).__name__}")

@@ -1,0 +1,69 @@
+"""Answers at the seam, as `oic.utils.http_util.Response` objects that any web framework's glue can already send."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from oic.utils.http_util import Response
+
+from ..errors import InvalidClient, InvalidToken, ProtocolError
+from ..pages import Page
+
+NO_STORE = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
+
+
+class RawResponse(Response):
+    """A response whose body is sent as it is: pyoidc's own rewrites `<script>` in any body.
+
+    `headers` hold the content type too.
+    """
+
+    def __init__(self, body: bytes, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        super().__init__(body, status_code=status)
+        self.headers = list(headers)
+
+    def _response(self, message: bytes = b"", **kwargs: Any) -> list[bytes]:
+        return [message]
+
+
+class RedirectResponse(RawResponse):
+    """A 303 to a URI that has been checked (RFC 9700, 4.12: never 307, which would repeat a form's body)."""
+
+    def __init__(self, location: str, headers: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(b"", 303, [("Location", location), ("Content-Type", "text/plain"), ("Referrer-Policy", "no-referrer"), *NO_STORE, *headers])
+        self.location = location
+
+
+def page_response(page: Page) -> RawResponse:
+    """Return a page for people."""
+    return RawResponse(page.body, page.status, page.headers)
+
+
+def json_response(value: Mapping[str, Any], status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> RawResponse:
+    """Return JSON for programs, never cached."""
+    return RawResponse(json.dumps(value).encode(), status, [("Content-Type", "application/json"), *NO_STORE, *headers])
+
+
+def json_error(error: ProtocolError, *, realm: str, basic: bool = False) -> RawResponse:
+    """Return the JSON of an error (RFC 6749, 5.2), with `WWW-Authenticate` where a 401 needs it.
+
+    `basic` tells that the client tried HTTP Basic, so the challenge names that scheme.
+    """
+    body = {"error": error.error, "error_description": error.description}
+    headers: list[tuple[str, str]] = []
+    if isinstance(error, InvalidToken):
+        headers.append(("WWW-Authenticate", f'Bearer realm="{realm}", error="{error.error}", error_description="{error.description}"'))
+    elif isinstance(error, InvalidClient) and error.status == 401:
+        headers.append(("WWW-Authenticate", f'{"Basic" if basic else "Bearer"} realm="{realm}"'))
+    return json_response(body, error.status, headers)
+
+
+def authorization_location(redirect_uri: str, parameters: Mapping[str, Any], mode: str) -> str:
+    """Return where an authorization response goes: parameters in the query or the fragment, the URI's own query kept."""
+    encoded = urlencode(parameters, quote_via=quote)
+    if mode == "fragment":
+        return f"{redirect_uri}#{encoded}"
+    return f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{encoded}"

@@ -1,0 +1,140 @@
+"""What both mixins stand on: the request's scope, the OP's keys, error pages, and the parts of pyoidc's constructor
+that are unsafe as they come.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from oic.oic.provider import AuthorizationEndpoint, TokenEndpoint
+from oic.utils.http_util import Response
+
+from .. import jose
+from ..clock import Clock, system_clock
+from ..errors import Conflict, ProtocolError
+from ..id_token_hint import Hint, verify_id_token_hint
+from ..pages import Pages
+from ..secret_ring import SecretRing
+from .client_registry import CdbClients
+from .keys import OpKeys
+from .request_scope import RequestScope, current_scope, enter_scope, leave_scope
+from .responses import RawResponse, page_response
+
+if TYPE_CHECKING:
+    from oic.oic.provider import Provider as _Provider
+else:
+    _Provider = object
+
+logger = logging.getLogger("oic_session_ext")
+
+ASSETS_URL = "session_assets"
+"""Under which path, below the issuer's own, the pages' stylesheet and scripts are served."""
+
+_ATTEMPTS = 4
+"""How often a request is run when another one keeps changing what it had read."""
+
+
+class Seam(_Provider):
+    """Cooperative base of the mixins; it is never used alone.
+
+    Keyword arguments of its own: `secrets` (keys for all that the OP gives out; shared by all servers of a cluster), `pages`,
+    `clock`. Everything else goes on to the provider behind it.
+    """
+
+    def __init__(self, *args: Any, secrets: SecretRing, pages: Pages | None = None, clock: Clock = system_clock, **kwargs: Any) -> None:
+        # pyoidc extends this list on the class when the instance has none: every OP in the process would share it
+        self.endp = [AuthorizationEndpoint, TokenEndpoint]
+        self.secrets = secrets
+        self.clock = clock
+        super().__init__(*args, **kwargs)
+        self.pages = pages or Pages(asset_base=f"{urlsplit(self.baseurl).path.rstrip('/')}/{ASSETS_URL}")
+        # pyoidc sets an empty seed, with which anybody can forge its login cookie, and a random one some time later
+        self.seed = secrets.derive("pyoidc cookies")
+        self.cookie_func = _without_sso_cookie(self.cookie_func)
+        self.op_keys = OpKeys(self.keyjar)
+        self.clients = CdbClients(self.cdb)
+
+    def new_scope(self) -> RequestScope:
+        """Return a fresh scope for one attempt at a request."""
+        return RequestScope()
+
+    def scope(self) -> RequestScope:
+        """Return the scope of the request being answered. Raises: RuntimeError: outside of one."""
+        scope = current_scope()
+        if scope is None:
+            raise RuntimeError("called outside of a request")
+        return scope
+
+    def in_scope(self, work: Callable[[RequestScope], Response]) -> Response:
+        """Run `work` and commit what it changed; when somebody else was first, run it again on what is there now.
+
+        Inside of another scope it is part of that one.
+        Raises: Conflict: it lost every time; StoreUnavailable: nothing was kept.
+        """
+        outer = current_scope()
+        if outer is not None:
+            return work(outer)
+        attempt = 0
+        while True:
+            attempt += 1
+            scope = self.new_scope()
+            token = enter_scope(scope)
+            try:
+                response = work(scope)
+                if scope.uow is not None:
+                    scope.uow.commit()
+                return response
+            except Conflict:
+                if attempt == _ATTEMPTS:
+                    raise
+            finally:
+                leave_scope(token)
+
+    def verify_hint(self, hint: str, client_id: str | None) -> Hint:
+        """Return whose ID Token this is and for which client. Raises: BadHint: it proves nothing (OIDCRIL-2, -4)."""
+        return verify_id_token_hint(hint, issuer=self.name, client_id=client_id, keys=self, now=self.clock())
+
+    def issuer_keys(self) -> list[jose.Key]:
+        """Return the keys that may have signed an ID Token of this OP."""
+        return self.op_keys.issuer_keys()
+
+    def decryption_keys(self) -> list[jose.Key]:
+        """Return the OP's private encryption keys."""
+        return self.op_keys.decryption_keys()
+
+    def client(self, client_id: str) -> Mapping[str, Any] | None:
+        """Return a client's metadata, None when it is not registered."""
+        return self.clients.get(client_id)
+
+    def recuperate_keys(self, cid: str, client_info: Mapping[str, Any]) -> None:
+        """Load a client's keys into the key jar; that a public client has no secret is no fault."""
+        self.keyjar.issuer_keys[cid] = []
+        if client_info.get("client_secret"):
+            self.keyjar.add_symmetric(cid, client_info["client_secret"], usage=["enc", "sig"])
+        if client_info.get("jwks_uri"):
+            self.keyjar.add(cid, client_info["jwks_uri"])
+        elif client_info.get("jwks"):
+            self.keyjar.import_jwks(client_info["jwks"], cid)
+
+    def error_page(self, error: ProtocolError, *, sign_out_action: str | None = None) -> RawResponse:
+        """Return the page that tells a person what was wrong; nothing of the request is on it.
+
+        `sign_out_action` is where a "sign out" button leads, None for no such button (OIDCRIL-4).
+        """
+        logger.info("refused: %s (%s) %s", error.error, error.description, error.detail)
+        page = self.pages.render(
+            "error", status=error.status, error=error.error, description=error.description, sign_out_action=sign_out_action
+        )
+        return page_response(page)
+
+
+def _without_sso_cookie(cookie_func: Callable[..., Any]) -> Callable[..., Any]:
+    """pyoidc's `pyoidc_sso` cookie names the user and one client, in clear; the OP session knows better."""
+
+    def cookie(value: str, typ: str = "", *args: Any, **kwargs: Any) -> Any:
+        return None if typ == "sso" else cookie_func(value, typ, *args, **kwargs)
+
+    return cookie

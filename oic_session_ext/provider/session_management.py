@@ -1,0 +1,235 @@
+"""Session management and logout for a pyoidc OP: `class MyOP(SessionManagementMixin, TheirOP)`.
+
+It brings `session_state`, `sid`, the check-session iframe and the end-session endpoint, on an OP session that lives in a store. pyoidc's
+own login cookie becomes a ticket that begins such a session once (docs/adr/0007-login-is-the-op-session.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from oic.utils.http_util import Response
+from oic.utils.sdb import SessionDB
+
+from ..browser_state import CookiePolicy, may_write_browser_state, read_cookies, unauthenticated_op_browser_state
+from ..clock import Clock, system_clock
+from ..errors import ConfigError, Conflict, InvalidClient, InvalidGrant
+from ..model import EphemeralRecord, OpSession
+from ..op_session import begin_op_session, end_if_over, join_rp, op_session_of_cookie, use_op_session
+from ..secret_ring import SecretRing
+from ..session_state import issue_session_state
+from ..settings import SessionManagementSettings
+from ..store.base import ClaimEphemeral, Store
+from ..store.unit_of_work import UnitOfWork
+from .authorization import AuthorizationSeam
+from .end_session import EndSessionSeam
+from .id_token import IdTokenSeam
+from .request_scope import AuthorizationContext, BrowserSession, CompletedLogin, RequestScope
+from .responses import json_error
+from .session_backend import StoreSessionBackend, create_session_db, stored_row
+from .session_routes import SessionRoutes
+
+_TICKET = "login_ticket"
+_ASSERTION = "client_assertion"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionManagement:
+    """What `SessionManagementMixin` works with: where sessions are kept, the secrets, and the settings."""
+
+    store: Store
+    secrets: SecretRing
+    settings: SessionManagementSettings = SessionManagementSettings()
+    clock: Clock = system_clock
+
+    def session_db(self, issuer: str) -> SessionDB:
+        """Return the session database to give to the provider in place of pyoidc's."""
+        return create_session_db(issuer, self.store, self.secrets, self.settings, self.clock)
+
+
+class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, AuthorizationSeam):
+    """Adds OP sessions, session management and logout to the provider behind it.
+
+    `session_management` is its one keyword argument; the provider's `sdb` must be `session_management.session_db(issuer)`.
+    Raises: ConfigError: it is another one, whose sessions could not be ended together with the rest.
+    """
+
+    def __init__(self, *args: Any, session_management: SessionManagement, **kwargs: Any) -> None:
+        self.session_management = session_management
+        self.session_settings = session_management.settings
+        self.store = session_management.store
+        super().__init__(*args, secrets=session_management.secrets, clock=session_management.clock, **kwargs)
+        if not isinstance(getattr(self.sdb, "_db", None), StoreSessionBackend):
+            raise ConfigError("sdb", "must be session_management.session_db(issuer)")
+        self.id_token_lifetime_s = self.session_settings.id_token_lifetime_s
+        self.cookie_policy = CookiePolicy(self.name, self.session_settings)
+        self.unauthenticated_browser_state = unauthenticated_op_browser_state(
+            self.session_settings, self.secrets.derive("op_browser_state of nobody")
+        )
+
+    def new_scope(self) -> RequestScope:
+        """Return a fresh scope with a unit of work on the store."""
+        return RequestScope(UnitOfWork(self.store, self.clock(), stored_row=stored_row))
+
+    # -- endpoints ----------------------------------------------------------------------------------------------------
+
+    def authorization_endpoint(
+        self, request: Any = "", cookie: str | None = None, headers: Mapping[str, str] | None = None, **kwargs: Any
+    ) -> Response:
+        """Answer an authorization request, with `session_state` on success and on error (OIDCSM-2).
+
+        `headers` are the request's headers, lower-case, of which the Fetch Metadata are read; None where the framework hides them.
+        """
+
+        def work(scope: RequestScope) -> Response:
+            scope.browser = self.browser_session(scope, cookie, headers)
+            return self.dress(scope, super(SessionManagementMixin, self).authorization_endpoint(request, cookie, **kwargs))
+
+        return self.in_scope(work)
+
+    def token_endpoint(self, request: Any = "", authn: str | None = "", dtype: str = "urlencoded", **kwargs: Any) -> Response:
+        """Answer a token request in one unit of work, whichever token endpoint the provider behind it has."""
+
+        def work(scope: RequestScope) -> Response:
+            try:
+                return super(SessionManagementMixin, self).token_endpoint(request, authn, dtype, **kwargs)
+            except KeyError as err:  # pyoidc's own endpoint, asked with a code or token whose grant has ended
+                return json_error(InvalidGrant("the grant has ended", detail=str(err)), realm=self.name)
+
+        return self.in_scope(work)
+
+    # -- the login ----------------------------------------------------------------------------------------------------
+
+    def current_login(self, method: Any, acr: str, cookie: Any, authorization: str) -> tuple[CompletedLogin | None, bool]:
+        """Return who the browser's OP session says is signed in; a login that has just been made begins one."""
+        scope, _ = self.scope_and_context()
+        browser = self._browser_of(scope)
+        login = scope.answered.login or self._login_of_ticket(scope, browser, method, acr, cookie, authorization)
+        if login is not None:
+            browser.begin(
+                *begin_op_session(
+                    self._uow_of(scope),
+                    uid=login.uid,
+                    acr=login.acr,
+                    auth_time=login.auth_time,
+                    present=browser.present or browser.over,
+                    settings=self.session_settings,
+                    clients=self.clients,
+                )
+            )
+            return login, True
+        if browser.present is None:
+            return None, False
+        return CompletedLogin(browser.present.uid, browser.present.acr, browser.present.auth_time), False
+
+    def _login_of_ticket(
+        self, scope: RequestScope, browser: BrowserSession, method: Any, acr: str, cookie: Any, authorization: str
+    ) -> CompletedLogin | None:
+        """Return the login that a pyoidc authentication method has just made, once; None for an old or a spent one.
+
+        Without this a login cookie that is replayed after logout would sign the user in again.
+        """
+        login = self.login_of_method(method, acr, cookie, authorization)
+        uow, present = self._uow_of(scope), browser.present
+        if login is None or uow.now - login.auth_time >= self.session_settings.login_ticket_lifetime_s:
+            return None
+        if present is not None and present.uid == login.uid and login.auth_time <= present.auth_time:
+            return None
+        ticket = f"{login.uid} {login.auth_time} {read_cookies(cookie).get(self.cookie_name, authorization)}"
+        key = hashlib.sha256(ticket.encode()).hexdigest()
+        if uow.ephemeral(_TICKET, key) is not None:
+            return None
+        until = login.auth_time + self.session_settings.login_ticket_lifetime_s
+        uow.add(ClaimEphemeral(EphemeralRecord(_TICKET, key, until), uow.now))
+        return login
+
+    # -- the grant ----------------------------------------------------------------------------------------------------
+
+    def setup_session(self, areq: Any, authn_event: Any, cinfo: Any) -> str:
+        """Make the grant and give it its place in the OP session: the client's `sid`, the same at each renewal."""
+        scope, context = self.scope_and_context()
+        uow, session = self._uow_of(scope), self._browser_of(scope).present
+        if session is None:
+            raise RuntimeError("a grant without an OP session")
+        grant_id: str = super().setup_session(areq, authn_event, cinfo)
+        grant = uow.grant(grant_id)
+        assert grant is not None
+        sub = str(grant.data["sub"])
+        use_op_session(uow, session, self.session_settings)
+        sid = join_rp(uow, session, context.client_id, sub, self.session_settings).sid
+        uow.put_grant(replace(grant, sub=sub, op_session_id=session.id, sid=sid, data={**grant.data, "sid": sid}))
+        return grant_id
+
+    def create_authn_response(self, areq: Any, sid: str) -> Any:
+        """Return pyoidc's response with `session_state` beside its code and tokens, whatever the response mode (OIDCSM-2)."""
+        created = super().create_authn_response(areq, sid)
+        if isinstance(created, tuple) and self.session_settings.check_session:
+            created[0]["session_state"] = self._session_state(self.scope_and_context()[1])
+        return created
+
+    def error_parameters(self, context: AuthorizationContext) -> dict[str, str]:
+        """Return `session_state` for an error response too (OIDCSM-2: SHOULD)."""
+        return {"session_state": self._session_state(context)} if self.session_settings.check_session else {}
+
+    def _session_state(self, context: AuthorizationContext) -> str:
+        scope, _ = self.scope_and_context()
+        state = self._browser_state(self._browser_of(scope).present)
+        return issue_session_state(context.client_id, context.redirect_uri, state)
+
+    def may_refresh(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether a grant gets a refresh token: with `offline_access`, or without it where the setting allows."""
+        if "offline_access" in row.get("scope", ()):
+            return True
+        registered = (self.client(row["client_id"]) or {}).get("grant_types") or ()
+        return self.session_settings.refresh_without_offline_access and "refresh_token" in registered
+
+    def claim_assertion(self, key: str, expires_at: int) -> None:
+        """Remember a client assertion in the store, so that it is good once in the whole cluster (OIDCC-9)."""
+        uow = self._uow_of(self.scope())
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        if uow.ephemeral(_ASSERTION, digest) is not None:
+            raise InvalidClient("client authentication failed", detail="client assertion used before")
+        uow.add(ClaimEphemeral(EphemeralRecord(_ASSERTION, digest, expires_at), uow.now))
+
+    # -- the browser --------------------------------------------------------------------------------------------------
+
+    def browser_session(self, scope: RequestScope, cookie: str | None, headers: Mapping[str, str] | None) -> BrowserSession:
+        """Return the OP session that the browser's cookie names; one that is over is ended with this request."""
+        uow = self._uow_of(scope)
+        found = op_session_of_cookie(uow, self.cookie_policy.session_secret(cookie))
+        live = found if found is not None and found.is_live(uow.now) else None
+        return BrowserSession(cookie_header=cookie, headers=headers or {}, present=live, over=None if live else found, carried_session=live is not None)
+
+    def dress(self, scope: RequestScope, response: Response) -> Response:
+        """Return the response with the cookies that the browser is to have from now on."""
+        browser = self._browser_of(scope)
+        if browser.over is not None and browser.new_secret is None:
+            end_if_over(self._uow_of(scope), browser.over, self.clients, self.session_settings)
+            browser.ended = True
+        if browser.new_secret is not None:
+            response.headers.append(("Set-Cookie", self.cookie_policy.session_cookie(browser.new_secret)))
+        elif browser.ended:
+            response.headers.append(("Set-Cookie", self.cookie_policy.expire_session_cookie()))
+        state = self._browser_state(browser.present)
+        if self.session_settings.check_session and self.cookie_policy.browser_state(browser.cookie_header) != state:
+            if browser.new_secret is not None or may_write_browser_state(browser.headers, browser.carried_session):
+                response.headers.append(("Set-Cookie", self.cookie_policy.browser_state_cookie(state)))
+        return response
+
+    def _browser_state(self, session: OpSession | None) -> str:
+        return session.op_browser_state if session is not None else self.unauthenticated_browser_state
+
+    @staticmethod
+    def _browser_of(scope: RequestScope) -> BrowserSession:
+        if scope.browser is None:
+            raise RuntimeError("called for a request without a browser")
+        return scope.browser
+
+    @staticmethod
+    def _uow_of(scope: RequestScope) -> UnitOfWork:
+        if scope.uow is None:
+            raise RuntimeError("called for a request without a store")
+        return scope.uow

@@ -1,0 +1,75 @@
+"""The routes that session management adds to an OP, for any WSGI framework: each is a small WSGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from oic.oic.provider import EndSessionEndpoint
+from oic.utils.http_util import Response
+
+from ..browser_state import CookiePolicy
+from ..check_session import CheckSessionPage, check_session_context
+from ..errors import ProtocolError
+from ..settings import SessionManagementSettings
+from .end_session import EndSessionSeam
+from .responses import RawResponse
+from .seam import ASSETS_URL
+from .web_request import Route, WebRequest, dispatch
+
+CHECK_SESSION_URL = "check_session"
+
+
+class SessionRoutes(EndSessionSeam):
+    """Knows under which paths session management answers, and says so in the discovery document."""
+
+    session_settings: SessionManagementSettings
+    cookie_policy: CookiePolicy
+
+    def session_routes(self) -> list[Route]:
+        """Return the routes to mount beside the provider's own: end-session, check-session and the pages' assets."""
+        base = urlsplit(self.baseurl).path.rstrip("/")
+        routes = [
+            Route("end_session", f"{base}/{EndSessionEndpoint.url}", ("GET", "POST"), self._answer_end_session, self.error_page),
+            Route("session_assets", f"{base}/{ASSETS_URL}/", ("GET",), self.asset_endpoint),
+        ]
+        if self.session_settings.check_session:
+            routes.append(Route("check_session_iframe", f"{base}/{CHECK_SESSION_URL}", ("GET",), self.check_session_iframe_endpoint))
+        return routes
+
+    def session_middleware(self, application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+        """Return a WSGI application that answers the session routes and hands every other request to `application`."""
+        return dispatch(self.session_routes(), application)
+
+    def check_session_iframe_endpoint(self, request: WebRequest) -> Response:
+        """Answer with the page that RPs frame to ask whether the session has changed (OIDCSM-3.2, -3.3): static and cacheable."""
+        answer = self._check_session_page.answer(request.headers.get("if-none-match"))
+        return RawResponse(answer.body, answer.status, answer.headers)
+
+    @cached_property
+    def _check_session_page(self) -> CheckSessionPage:
+        context = check_session_context(
+            self.cookie_policy, self.pages.asset_url("check_session.js"), loop_guard=self.session_settings.check_session_loop_guard
+        )
+        return CheckSessionPage(self.pages.render("check_session", **context).body)
+
+    def asset_endpoint(self, request: WebRequest) -> Response:
+        """Answer with a stylesheet or script of our pages, by its content-hashed name."""
+        asset = self.pages.asset(request.path.rpartition("/")[2])
+        if asset is None:
+            raise ProtocolError("there is nothing here", error="not_found", status=404)
+        return RawResponse(asset.content, 200, asset.headers)
+
+    def create_providerinfo(self, setup: Any = None) -> Any:
+        """Return the provider's metadata with what session management adds (OIDCSM-3.3, OIDCRIL-2.1)."""
+        info = super().create_providerinfo(setup)
+        base = self.baseurl.rstrip("/")
+        info["end_session_endpoint"] = f"{base}/{EndSessionEndpoint.url}"
+        if self.session_settings.check_session:
+            info["check_session_iframe"] = f"{base}/{CHECK_SESSION_URL}"
+        return info
+
+    def _answer_end_session(self, request: WebRequest) -> Response:
+        return self.end_session_endpoint(request.parameters(), request.cookie, request.method, request.headers)
