@@ -1,0 +1,161 @@
+"""`examples/demo.py`: it starts all, says where, and leaves nothing running, however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.examples.demo_config import ROOT, DemoConfig, write_demo_config
+from tests.examples.rp_process import wait_until_it_answers
+
+ENDS_WITHIN_S = 10
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> DemoConfig:
+    """The demo's settings on free ports."""
+    return write_demo_config(tmp_path)
+
+
+@pytest.fixture
+def start_demo(config: DemoConfig, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Starts the demo as a person would."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, str(ROOT / "examples" / "demo.py"), "--config", str(config.file), "--log-dir", str(tmp_path / "log")]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        started.append(subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        return started[-1]
+
+    yield start
+
+    for process in started:
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=ENDS_WITHIN_S)
+
+
+def listens(address: str) -> bool:
+    """Whether anybody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", urlsplit(address).port or 80)) == 0
+
+
+def expect_nothing_listens(config: DemoConfig) -> None:
+    """The OP and both RPs are gone."""
+    assert not any(listens(address) for address in (config.op, config.rp_a, config.rp_b))
+
+
+def first_lines(process: subprocess.Popen[str]) -> str:
+    """What the demo prints when all parts answer."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "Ctrl-C" in line:
+            return "".join(lines)
+    raise AssertionError(f"the demo ended: {process.stderr and process.stderr.read()}")
+
+
+def pid_listening_on(address: str) -> int:
+    """The process that serves an address, by the inode of its listening socket."""
+    port = f"{urlsplit(address).port:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    inode = next(row[9] for row in rows if row[1].endswith(":" + port) and row[3] == "0A")
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if os.readlink(link) == f"socket:[{inode}]":
+                return int(link.parts[2])
+        except OSError:
+            continue
+    raise AssertionError(f"nobody listens at {address}")
+
+
+def test_the_demo_prints_the_addresses_and_the_user_when_all_parts_answer(
+    start_demo: Callable[[], subprocess.Popen[str]], config: DemoConfig
+) -> None:
+    printed = first_lines(start_demo())
+
+    assert all(address in printed for address in (config.op, config.rp_a, config.rp_b))
+    assert "alice with the password wonderland" in printed
+    wait_until_it_answers(config.op + "/health/ready", timeout_s=1)
+    wait_until_it_answers(config.rp_a, timeout_s=1)
+    wait_until_it_answers(config.rp_b, timeout_s=1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_all_parts_and_the_exit_code_is_0(
+    start_demo: Callable[[], subprocess.Popen[str]], config: DemoConfig, number: signal.Signals
+) -> None:
+    process = start_demo()
+    first_lines(process)
+    process.send_signal(number)
+
+    assert process.wait(ENDS_WITHIN_S) == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    expect_nothing_listens(config)
+
+
+def test_a_signal_during_the_start_ends_all_parts_too(start_demo: Callable[[], subprocess.Popen[str]], config: DemoConfig) -> None:
+    process = start_demo()
+    wait_until_it_answers(config.rp_a)
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(ENDS_WITHIN_S) == 0
+    expect_nothing_listens(config)
+
+
+@pytest.mark.parametrize("part", ["op", "rp_b"])
+def test_a_part_that_dies_ends_the_demo_which_says_so(
+    start_demo: Callable[[], subprocess.Popen[str]], config: DemoConfig, part: str
+) -> None:
+    process = start_demo()
+    first_lines(process)
+    os.kill(pid_listening_on(getattr(config, part)), signal.SIGKILL)
+
+    assert process.wait(ENDS_WITHIN_S) == 1
+    assert process.stderr is not None
+    assert "ended by itself (exit code -9)" in process.stderr.read()
+    expect_nothing_listens(config)
+
+
+@pytest.mark.parametrize("part", ["op", "rp_b"])
+def test_a_port_in_use_is_one_clear_line_and_nothing_is_started(
+    start_demo: Callable[[], subprocess.Popen[str]], config: DemoConfig, part: str, tmp_path: Path
+) -> None:
+    port = urlsplit(getattr(config, part)).port
+    with socket.create_server(("127.0.0.1", port or 80)):
+        process = start_demo()
+        _, complaint = process.communicate(timeout=ENDS_WITHIN_S)
+
+    assert process.returncode == 1
+    assert complaint.count("\n") == 1
+    assert f"Port {port}" in complaint
+    assert not (tmp_path / "log").exists()
+
+
+def test_a_bad_settings_file_is_told_like_everywhere(start_demo: Callable[[], subprocess.Popen[str]], config: DemoConfig) -> None:
+    config.file.write_text(config.file.read_text() + "\ncolour: blue\n")
+    process = start_demo()
+    _, complaint = process.communicate(timeout=ENDS_WITHIN_S)
+
+    assert process.returncode == 2
+    assert "colour" in complaint
+
+
+def test_the_people_that_the_demo_names_can_sign_in() -> None:
+    from examples.demo import PEOPLE
+
+    text = (ROOT / "conf" / "demo.yaml").read_text()
+
+    assert all(f"username: {name}" in text and f"password: {password}" in text for name, password in PEOPLE)
