@@ -218,7 +218,7 @@ class ExampleRp:
         """Answer what a handler raised: a page that says it, with a fitting status."""
         error = sys.exc_info()[1]
         if isinstance(error, SignInRefused):
-            status, title, text = 400, "You are not signed in", f"{error.description} ({error.error})"
+            status, title, text = 400, "The sign-in did not work", f"{error.description} ({error.error})"
         elif isinstance(error, OpUnreachable):
             status, title, text = 502, "The OpenID Provider does not answer", "Try again in a moment."
         else:
