@@ -61,6 +61,10 @@ class DueQueue(Generic[K]):
         self.due: dict[K, int] = {}
         self._heap: list[tuple[int, K]] = []
 
+    def __len__(self) -> int:
+        """Return how many entries are held, those out of date included."""
+        return len(self._heap)
+
     def set(self, journal: Journal, key: K, due_at: int) -> None:
         """Let a key fall due at an instant, new or moved."""
         previous = self.due.get(key)

@@ -33,6 +33,7 @@ _PRAGMAS = (
     "PRAGMA synchronous = FULL",  # a commit has reached the disk when it returns (promise P1 holds through a power cut)
     "PRAGMA foreign_keys = ON",
     "PRAGMA trusted_schema = OFF",
+    "PRAGMA wal_autocheckpoint = 4000",  # pages: fewer pages are copied twice; costs 16 MB of disk
     "PRAGMA cache_size = -8192",  # KiB for each connection
 )
 
