@@ -107,7 +107,7 @@ class _Findings:
 
 def start_end_session(
     request: EndSessionRequest, op_session: OpSession | None, uow: UnitOfWork, parts: EndSessionParts
-) -> EndSessionOutcome:
+) -> AskToConfirm | LoggedOut:
     """Carry a logout request out, or ask the user first; `op_session` is the live session of this browser, None when there is none.
 
     The user is asked unless a valid hint speaks of this very session (OIDCRIL-2). Without a session there is nothing to ask or to

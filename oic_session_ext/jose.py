@@ -211,9 +211,7 @@ def decrypt(token: str, keys: Sequence[Key], algs: Collection[str], encs: Collec
         raise BadJwt("the encryption is not allowed")
     for key in _candidates(header, keys):
         try:
-            plaintext = jwe.decrypt_compact(token, key, registry=_ENCRYPTIONS).plaintext
-            if plaintext is not None:
-                return plaintext.decode("ascii")
+            return (jwe.decrypt_compact(token, key, registry=_ENCRYPTIONS).plaintext or b"").decode("ascii")
         except _REFUSALS:
             continue
     raise BadJwt("no key decrypts the token")

@@ -11,6 +11,7 @@ import hmac
 import secrets
 from dataclasses import replace
 
+from .browser_state import new_op_browser_state
 from .clients import ClientRegistry
 from .errors import ProtocolError
 from .model import EphemeralRecord, OpSession, Reason, RpSession
@@ -82,7 +83,7 @@ def begin_op_session(
         uid=uid,
         auth_time=auth_time,
         acr=acr,
-        op_browser_state=secrets.token_urlsafe(32),
+        op_browser_state=new_op_browser_state(),
         sid_seed=secrets.token_urlsafe(32),
         created_at=uow.now,
         last_active_at=uow.now,

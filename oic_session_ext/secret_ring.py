@@ -43,7 +43,9 @@ class SecretRing:
 
     @classmethod
     def from_text(cls, text: str, *, path: str = "secrets") -> SecretRing:
-        """Return the ring written in `text`: one secret a line in base64url, newest first; blank lines and `#` lines are skipped.
+        """Return the ring written in `text`: one secret a line, newest first; blank lines and `#` lines are skipped.
+
+        A secret is written in base64url; plain base64, as other tools write it, is read too.
 
         `path` names the setting or file in errors.
 
@@ -51,11 +53,11 @@ class SecretRing:
         """
         found = []
         for number, line in enumerate(text.splitlines(), start=1):
-            line = line.strip()
-            if not line or line.startswith("#"):
+            secret = line.strip().rstrip("=")
+            if not secret or secret.startswith("#"):
                 continue
             try:
-                found.append(base64.b64decode(line.rstrip("=") + "=" * (-len(line.rstrip("=")) % 4), altchars=b"-_", validate=True))
+                found.append(base64.b64decode(secret + "=" * (-len(secret) % 4), altchars=b"-_", validate=True))
             except (binascii.Error, ValueError):
                 raise ConfigError(path, "not a secret in base64url", number) from None  # the cause would quote the line
         return cls(found, path=path)
