@@ -57,9 +57,7 @@ def test_a_good_file_is_called_good() -> None:
 
 
 @pytest.mark.parametrize("command", ["check-config", "serve"])
-def test_a_bad_file_ends_the_command_with_2_and_a_line_per_problem_on_stderr(
-    command: str, bad: Path, served: list[ServerSettings]
-) -> None:
+def test_a_bad_file_ends_the_command_with_2_and_a_line_per_problem_on_stderr(command: str, bad: Path, served: list[ServerSettings]) -> None:
     result = run(command, str(bad))
 
     assert result.exit_code == 2

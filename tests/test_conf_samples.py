@@ -71,7 +71,9 @@ def test_the_production_sample_is_closed_to_strangers() -> None:
     assert not settings.login.cheap_passwords_for_benchmarks
 
 
-@pytest.mark.parametrize(("name", "store"), [("bench.yaml", f"sqlite:///{ROOT}/conf/../var/bench/op.sqlite"), ("bench-memory.yaml", "memory:")])
+@pytest.mark.parametrize(
+    ("name", "store"), [("bench.yaml", f"sqlite:///{ROOT}/conf/../var/bench/op.sqlite"), ("bench-memory.yaml", "memory:")]
+)
 def test_the_bench_samples_are_what_the_driver_expects(name: str, store: str) -> None:
     settings = sample(name)
     (client,) = settings.clients

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
@@ -21,7 +21,7 @@ Location: TypeAlias = tuple[str | int, ...]
 """The keys and list indexes that lead to a value, from the top."""
 
 MAX_BYTES = 1024 * 1024
-MAX_VALUES = 100_000
+MAX_VALUES = 50_000
 """Values after every alias is followed, so that a few lines of aliases cannot become billions."""
 
 _TAG = "tag:yaml.org,2002:"
@@ -51,15 +51,16 @@ def read_yaml(data: bytes) -> YamlDocument:
     except UnicodeDecodeError as err:
         return _unreadable("is not UTF-8 text", data[: err.start].count(b"\n") + 1)
     try:
-        node = YAML(typ="rt", pure=True).compose(text)
+        node = YAML(typ="safe", pure=True).compose(text)  # nodes know their lines; values are made of them below
     except MarkedYAMLError as err:
-        mark = err.problem_mark or err.context_mark
+        is_cut_off = "stream" in str(err.problem) and err.context_mark is not None
+        mark = err.context_mark if is_cut_off else err.problem_mark  # where it was opened, rather than the file's end
         return _unreadable(_syntax_problem(err), mark.line + 1 if mark else 1)
     except ReaderError as err:
         return _unreadable("holds a control character", text[: err.position].count("\n") + 1)
     except RecursionError:
         return _unreadable("is nested too deeply", 1)
-    except YAMLError as err:
+    except (ValueError, OverflowError, LookupError) as err:  # what the reader makes of impossible escapes and directives
         return _unreadable(f"is not YAML: {err}", 1)
     builder = _Builder()
     if node is not None:

@@ -51,7 +51,10 @@ def load_settings(file: Path) -> ServerSettings:
     try:
         return ServerSettings.model_validate(document.value, context={"folder": file.absolute().parent})
     except ValidationError as err:
-        problems = [_problem(details, document) for details in err.errors(include_url=False)]
+        found = err.errors(include_url=False)
+        # pydantic counts the good entries of a list alone; where one is bad, that is the thing to say
+        inner = {details["loc"][:depth] for details in found for depth in range(len(details["loc"]))}
+        problems = [_problem(details, document) for details in found if not (details["type"] == "too_short" and details["loc"] in inner)]
         raise SettingsFileError(file, problems) from None  # pydantic's text repeats the values, secret ones too
 
 
