@@ -310,7 +310,7 @@ def test_a_few_lines_of_aliases_do_not_become_billions_of_values(tmp_path: Path)
     assert "values" in the_problem(tmp_path, "\n".join(lines))[2]
 
 
-@hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=200))
 def test_whatever_the_text_it_is_told_and_never_a_crash(tmp_path: Path, text: str) -> None:
     with pytest.raises(SettingsFileError) as caught:
@@ -322,11 +322,11 @@ def test_whatever_the_text_it_is_told_and_never_a_crash(tmp_path: Path, text: st
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), inner, max_size=4),
-    max_leaves=20,
+    max_leaves=10,
 )
 
 
-@hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=8))
 def test_whatever_the_values_they_are_told_and_never_a_crash(tmp_path: Path, value: dict[str, object]) -> None:
     text = json.dumps({"issuer": "https://op.example.com"} | value)  # JSON is YAML
