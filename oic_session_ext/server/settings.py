@@ -53,10 +53,10 @@ def _issuer_problem(issuer: str) -> str:
         return "must be an https URL"
     if "?" in issuer:
         return "must have no query (?)"
-    if issuer.endswith("/"):
-        return f"must not end in a slash; write {issuer.rstrip('/')}"
     if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
         return "must be https; http is for localhost, 127.0.0.1 and [::1] alone"
+    if issuer.endswith("/"):
+        return f"must not end in a slash; write {issuer.rstrip('/')}"
     origin = f"{parts.scheme}://{parts.netloc.lower()}".removesuffix(":443" if parts.scheme == "https" else ":80")
     if not issuer.startswith(origin) or issuer.removeprefix(origin)[:1] == ":":
         return f"must be in lower case up to the path, without the default port; write {origin}{parts.path}"
