@@ -101,3 +101,17 @@ class InvalidToken(ProtocolError):
 
     error = "invalid_token"
     status = 401
+
+
+class TemporarilyUnavailable(ProtocolError):
+    """The store cannot answer now; the same request may succeed later."""
+
+    error = "temporarily_unavailable"
+    status = 503
+
+
+class ServerFault(ProtocolError):
+    """A fault of ours; what it was is in the log alone."""
+
+    error = "server_error"
+    status = 500

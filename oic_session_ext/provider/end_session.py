@@ -12,6 +12,7 @@ from oic.utils.http_util import Response
 from ..end_session import AskToConfirm, EndSessionParts, LoggedOut, StayedSignedIn, confirm_end_session, start_end_session
 from ..end_session_request import EndSessionRequest, resume_request, stash_request
 from ..errors import InvalidConfirmation, ProtocolError
+from ..pages.security_headers import ANY_TARGET
 from ..parameters import parse_parameters
 from ..settings import SessionManagementSettings
 from .request_scope import BrowserSession, RequestScope
@@ -102,7 +103,7 @@ class EndSessionSeam(Seam):
         page = self.pages.render(
             "end_session_confirm",
             ui_locales=outcome.ui_locales,
-            form_targets=self._redirect_targets(outcome.client_id),
+            form_targets=(ANY_TARGET,),  # the RP may redirect on, to an origin that only it knows
             action=self.end_session_path,
             confirmation=outcome.confirmation,
             client_name=outcome.client_name or outcome.client_id,
@@ -110,8 +111,3 @@ class EndSessionSeam(Seam):
             username=None,
         )
         return page_response(page)
-
-    def _redirect_targets(self, client_id: str | None) -> tuple[str, ...]:
-        """Return where the page's form may lead: browsers hold `form-action` against the redirect that follows the post."""
-        registered = (self.client(client_id) or {}).get("post_logout_redirect_uris", ()) if client_id else ()
-        return tuple(registered)

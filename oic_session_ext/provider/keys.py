@@ -7,9 +7,11 @@ that, so keys are converted once and signing goes there.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from oic.utils.keyio import KeyJar
+from joserfc.jwk import ECKey, RSAKey
+from oic.utils.keyio import KeyBundle, KeyJar
 
 from .. import jose
 from ..jose import Key
@@ -70,6 +72,31 @@ class OpKeys:
             jwk = json.loads(json.dumps(key.serialize(private=True), default=_text))
             known = self._converted[id(key)] = (key, jose.import_key(jwk))
         return known[1]
+
+
+def generate_private_jwks() -> dict[str, list[dict[str, Any]]]:
+    """Return fresh private keys: RSA and P-256 to sign with, RSA for hints that an RP encrypts to this OP."""
+    keys = [
+        RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, auto_kid=True),
+        ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True),
+        RSAKey.generate_key(2048, {"use": "enc", "alg": "RSA-OAEP-256"}, auto_kid=True),
+    ]
+    return {"keys": [key.as_dict(private=True) for key in keys]}
+
+
+def key_jar(private_jwks: Mapping[str, Any]) -> KeyJar:
+    """Return pyoidc's key jar with these keys as the OP's own.
+
+    Raises: ValueError: it is no JWK Set with a private RSA or EC signing key.
+    """
+    keys = private_jwks.get("keys")
+    if not isinstance(keys, list) or not all(isinstance(key, dict) and "d" in key for key in keys):
+        raise ValueError("must be a JWK Set of private RSA or EC keys")
+    jar = KeyJar()
+    jar[""] = [KeyBundle(keys)]
+    if not OpKeys(jar).signing_algs():
+        raise ValueError("must hold a private RSA or EC key with use sig")
+    return jar
 
 
 def _text(value: object) -> str:

@@ -32,10 +32,12 @@ class CompletedLogin:
 class Answered:
     """What the user has answered on the OP's pages for the very request that is carried on now.
 
-    It comes from the server's own code, never from the request, so that no RP can claim an answer.
+    It comes from the server's own code, never from the request, so that no RP can claim an answer. `login` is one just made;
+    `is_signed_in` says that one was made a step before, for this request, and begun the present session.
     """
 
     login: CompletedLogin | None = None
+    is_signed_in: bool = False
     consent: Literal["allowed", "denied"] | None = None
 
 

@@ -125,6 +125,8 @@ class Seam(_Provider):
         `sign_out_action` is where a "sign out" button leads, None for no such button (OIDCRIL-4).
         """
         logger.info("refused: %s (%s) %s", error.error, error.description, error.detail)
+        if error.status == 503:
+            return page_response(self.pages.render("unavailable", status=503))
         page = self.pages.render(
             "error", status=error.status, error=error.error, description=error.description, sign_out_action=sign_out_action
         )

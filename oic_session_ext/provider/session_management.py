@@ -16,7 +16,7 @@ from oic.utils.sdb import SessionDB
 
 from ..browser_state import CookiePolicy, may_write_browser_state, read_cookies, unauthenticated_op_browser_state
 from ..clock import Clock, system_clock
-from ..errors import ConfigError, Conflict, InvalidClient, InvalidGrant
+from ..errors import ConfigError, InvalidClient, InvalidGrant
 from ..model import EphemeralRecord, OpSession
 from ..op_session import begin_op_session, end_if_over, join_rp, op_session_of_cookie, use_op_session
 from ..secret_ring import SecretRing
@@ -109,21 +109,24 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
         browser = self._browser_of(scope)
         login = scope.answered.login or self._login_of_ticket(scope, browser, method, acr, cookie, authorization)
         if login is not None:
-            browser.begin(
-                *begin_op_session(
-                    self._uow_of(scope),
-                    uid=login.uid,
-                    acr=login.acr,
-                    auth_time=login.auth_time,
-                    present=browser.present or browser.over,
-                    settings=self.session_settings,
-                    clients=self.clients,
-                )
-            )
+            self.begin(scope, browser, login)
             return login, True
         if browser.present is None:
             return None, False
-        return CompletedLogin(browser.present.uid, browser.present.acr, browser.present.auth_time), False
+        return CompletedLogin(browser.present.uid, browser.present.acr, browser.present.auth_time), scope.answered.is_signed_in
+
+    def begin(self, scope: RequestScope, browser: BrowserSession, login: CompletedLogin) -> None:
+        """Begin an OP session in this browser for a user who has just signed in, or carry on theirs under a new cookie."""
+        session, secret = begin_op_session(
+            self._uow_of(scope),
+            uid=login.uid,
+            acr=login.acr,
+            auth_time=login.auth_time,
+            present=browser.present or browser.over,
+            settings=self.session_settings,
+            clients=self.clients,
+        )
+        browser.begin(session, secret)
 
     def _login_of_ticket(
         self, scope: RequestScope, browser: BrowserSession, method: Any, acr: str, cookie: Any, authorization: str

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from oic.utils.http_util import Response
 
-from ..errors import InvalidRequest, ProtocolError
+from ..errors import InvalidRequest, ProtocolError, ServerFault, StoreError, TemporarilyUnavailable
 from ..parameters import MAX_REQUEST_BYTES
-from .responses import json_response
+from .responses import RawResponse, json_response
+
+logger = logging.getLogger("oic_session_ext")
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -96,25 +99,40 @@ class Route:
     def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a WSGI request; a method that the route does not have gets a 405."""
         response = self.respond(environ)
-        if environ["REQUEST_METHOD"] == "HEAD":
-            response(environ, start_response)
-            return []
-        return list(response(environ, start_response))
+        if isinstance(response, RawResponse):
+            response.headers.append(("Content-Length", str(len(response.message))))
+        body = list(response(environ, start_response))
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else body
 
     def respond(self, environ: Mapping[str, Any]) -> Response:
         """Return the response to a WSGI request."""
-        method = environ["REQUEST_METHOD"]
         try:
-            if not self.matches(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")):
+            request = WebRequest.from_environ(environ)
+        except ProtocolError as err:
+            return self.refuse(err)
+        return self.respond_to(request)
+
+    def respond_to(self, request: WebRequest) -> Response:
+        """Return the response to a request; whatever goes wrong is a response too, without a traceback."""
+        try:
+            if not self.matches(request.path):
                 raise ProtocolError("there is nothing here", error="not_found", status=404)
-            if method not in self.methods and not (method == "HEAD" and "GET" in self.methods):
+            if request.method not in self.methods and not (request.method == "HEAD" and "GET" in self.methods):
                 raise InvalidRequest("this method is not supported here", status=405)
-            return self.answer(WebRequest.from_environ(environ))
+            return self.answer(request)
         except ProtocolError as err:
             response = self.refuse(err)
             if err.status == 405:
                 response.headers.append(("Allow", ", ".join(self.methods)))
             return response
+        except StoreError as err:  # unreachable, or others kept changing what this request had read
+            logger.warning("%s: the store did not keep it: %s", self.name, err)
+            response = self.refuse(TemporarilyUnavailable("the service cannot answer at the moment, please try again"))
+            response.headers.append(("Retry-After", "5"))
+            return response
+        except Exception:  # the last line of defence: no traceback leaves the OP
+            logger.exception("%s: unexpected", self.name)
+            return self.refuse(ServerFault("something went wrong here"))
 
 
 def dispatch(

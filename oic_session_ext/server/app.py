@@ -1,0 +1,121 @@
+"""From settings to a running server: one readable way from the YAML file to CherryPy's tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import cherrypy
+from cherrypy.process.plugins import Monitor
+
+from ..clock import Clock, system_clock
+from ..secret_ring import SecretRing, load_or_create
+from ..store import open_store
+from ..store.base import Store
+from .client_address import with_client_address
+from .logs import configure_logging
+from .op import BundledProvider
+from .protocol_routes import protocol_routes
+from .settings import ServerSettings
+from .site import LastResort, Site, take_no_parameters
+from .sweeper import SWEEP_EVERY_S, Sweeper
+from .web_session import web_session_middleware
+
+WsgiApplication = Callable[..., Iterable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The parts of a server that is ready to be started: `application` is the whole of it as WSGI."""
+
+    op: BundledProvider
+    store: Store
+    application: WsgiApplication
+    sweeper: Sweeper
+
+
+def build_server(settings: ServerSettings, *, clock: Clock = system_clock) -> Server:
+    """Open the store, read or make secrets and keys, and put the endpoints in place.
+
+    Raises: ConfigError: something that the settings name is not usable; StoreUnavailable: the store does not answer.
+    """
+    store = open_store(settings.store)
+    secrets = _secrets(settings)
+    op = BundledProvider(settings, store, secrets, clock=clock)
+    tree = cherrypy._cptree.Tree()
+    tree.mount(_pages(op, settings, secrets), op.base_path)
+    for route in protocol_routes(op, settings):
+        tree.graft(route, route.path)
+    sweeper = Sweeper(store, op.clients, op.session_settings, clock)
+    return Server(op, store, with_client_address(tree, settings.listen.proxy), sweeper)
+
+
+def serve(settings: ServerSettings) -> None:
+    """Run the server until it is told to stop (SIGTERM, SIGINT); requests under way are finished first.
+
+    Raises: ConfigError, StoreUnavailable: as `build_server`; OSError: the address cannot be listened on.
+    """
+    configure_logging(settings.logging)
+    server = build_server(settings)
+    listen = settings.listen
+    cherrypy.config.update(
+        {
+            "environment": "production",
+            "log.screen": False,
+            "engine.autoreload.on": False,
+            "server.socket_host": listen.host,
+            "server.socket_port": listen.port,
+            "server.thread_pool": listen.threads,
+            "server.socket_timeout": listen.limits.socket_timeout_s,
+            "server.shutdown_timeout": listen.limits.shutdown_timeout_s,
+            "server.max_request_body_size": listen.limits.max_body_bytes,
+            "server.max_request_header_size": listen.limits.max_header_bytes,
+        }
+    )
+    if listen.tls is not None:
+        cherrypy.config.update(
+            {
+                "server.ssl_module": "builtin",
+                "server.ssl_certificate": str(listen.tls.certificate),
+                "server.ssl_private_key": str(listen.tls.key),
+            }
+        )
+    cherrypy.tree.graft(server.application, "")
+    Monitor(cherrypy.engine, server.sweeper.sweep, frequency=SWEEP_EVERY_S, name="sweeper").subscribe()
+    cherrypy.engine.subscribe("exit", server.store.close)
+    cherrypy.engine.signals.subscribe()
+    cherrypy.engine.start()
+    cherrypy.engine.block()
+
+
+def _secrets(settings: ServerSettings) -> SecretRing:
+    if settings.secrets is not None and settings.secrets.env is not None:
+        return SecretRing.from_text(settings.secrets.read())
+    if settings.secrets_file is not None:
+        return load_or_create(settings.secrets_file)
+    return SecretRing.from_text(SecretRing.generate_text())
+
+
+def _pages(op: BundledProvider, settings: ServerSettings, secrets: SecretRing) -> cherrypy.Application:
+    site = Site(op, settings)
+    application = cherrypy.Application(site, op.base_path)
+    application.merge(
+        {
+            "/": {
+                "error_page.default": site.error_page,
+                "request.process_request_body": False,
+                "request.query_string_encoding": "latin-1",
+                "request.show_tracebacks": False,
+                "tools.take_no_parameters.on": True,
+            }
+        }
+    )
+    application.toolboxes["tools"].take_no_parameters = cherrypy.Tool("before_handler", take_no_parameters, priority=1)
+    application.log.access_log.disabled = True  # request lines hold ID Tokens
+    is_https = settings.issuer.startswith("https:")
+    session_key = secrets.derive("web session")
+    application.wsgiapp.pipeline[:] = [
+        ("last_resort", lambda app: LastResort(app, op)),
+        ("web_session", lambda app: web_session_middleware(app, store=op.store, clock=op.clock, key=session_key, is_https=is_https)),
+    ]
+    return application

@@ -1,0 +1,36 @@
+"""The log, on standard error: lines for people or JSON for machines. Requests are not logged: their URLs may hold ID Tokens."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+from .settings import LoggingSettings
+
+
+def configure_logging(settings: LoggingSettings) -> None:
+    """Send the process's log to standard error, in the form and from the level that the settings say."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if settings.format == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level.upper())
+    for name in ("oic", "jwkest"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # they log requests and tokens
+    for name in ("cherrypy.error", "cherrypy.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,129 @@
+"""The bundled server's provider: its own login page and consent in place of pyoidc's, its settings turned into parts."""
+
+from __future__ import annotations
+
+import secrets as random
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from oic.oic.provider import RegistrationEndpoint, UserinfoEndpoint
+from oic.utils.authn.authn_context import AuthnBroker
+from oic.utils.authn.user import UserAuthnMethod
+from oic.utils.authz import AuthzHandling
+from oic.utils.http_util import Response
+from oic.utils.authn.client import verify_client
+
+from ..clock import Clock, system_clock
+from ..model import Consent, OpSession
+from ..pages import Pages
+from ..provider import CompletedLogin, Provider, SessionManagement
+from ..provider.authorization_request import AuthorizationError
+from ..provider.request_scope import AuthorizationContext, RequestScope
+from ..provider.responses import RedirectResponse
+from ..provider.seam import ASSETS_URL
+from ..provider.web_request import WebRequest
+from ..secret_ring import SecretRing, load_or_create
+from ..store import open_store
+from ..store.base import PutConsent, Store
+from .client_database import ServerClients
+from .settings import ServerSettings
+from .signing_keys import load_key_jar
+from .users import UserDirectory
+
+PASSWORD_ACR = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
+"""The `acr` of a login with user name and password."""
+
+LOGIN_URL = "login"
+CONSENT_URL = "consent"
+
+
+class ConsentRedirect(RedirectResponse):
+    """The user must be asked whether the client may have what it wants: off to the consent page."""
+
+
+class LoginRedirect(UserAuthnMethod):  # type: ignore[misc]
+    """pyoidc's idea of a way to sign in: here, a redirect to the login page. Who is signed in, the OP session says."""
+
+    def __init__(self, login_path: str) -> None:
+        super().__init__(None)
+        self._login_path = login_path
+
+    def __call__(self, query: str = "", **kwargs: Any) -> Response:
+        """Return the way to the login page for an authorization request."""
+        return RedirectResponse(f"{self._login_path}?{query}")
+
+    def authenticated_as(self, cookie: Any = None, **kwargs: Any) -> tuple[None, int]:
+        """Return nobody: no cookie but the OP session's signs anybody in."""
+        return None, 0
+
+
+class BundledProvider(Provider):
+    """The provider behind the bundled server's routes."""
+
+    def __init__(self, settings: ServerSettings, store: Store, secrets: SecretRing, *, clock: Clock = system_clock) -> None:
+        self.base_path = urlsplit(settings.issuer).path.rstrip("/")
+        self.users = UserDirectory(settings.users)
+        self.server_clients = ServerClients(settings.clients, store)
+        broker = AuthnBroker()
+        broker.add(PASSWORD_ACR, LoginRedirect(f"{self.base_path}/{LOGIN_URL}"), 10, "")
+        management = SessionManagement(store, secrets, settings.session_management_settings(), clock)
+        super().__init__(
+            settings.issuer,
+            management.session_db(settings.issuer),
+            self.server_clients,
+            broker,
+            self._userinfo,
+            AuthzHandling(),
+            verify_client,
+            keyjar=load_key_jar(settings.keys_file),
+            baseurl=settings.issuer,
+            session_management=management,
+            pages=Pages(asset_base=f"{self.base_path}/{ASSETS_URL}", override=settings.pages.folder),
+        )
+        self.accepts_registration = settings.registration.mode != "off"
+
+    def metadata(self) -> dict[str, Any]:
+        """Return the provider metadata, without what no client of this server can register."""
+        offered = super().metadata()
+        offered["id_token_signing_alg_values_supported"] = [alg for alg in self.op_keys.signing_algs() if alg in ("RS256", "ES256")]
+        return {name: value for name, value in offered.items() if "_encryption_" not in name and not name.startswith("userinfo_signing")}
+
+    def consent_response(self, context: AuthorizationContext, uid: str, client: Mapping[str, Any]) -> Response | None:
+        """Return the way to the consent page when the user has not allowed the client all that it asks for (OIDCC-3.1.2.4)."""
+        scope = self.scope()
+        assert scope.uow is not None
+        answer, wanted = scope.answered.consent, frozenset(context.parameters.get("scope", "").split())
+        if answer == "denied":
+            raise AuthorizationError(context, "access_denied", "the user does not allow it")
+        if answer == "allowed":
+            scope.uow.add(PutConsent(Consent(uid, context.client_id, wanted, scope.uow.now)))
+            return None
+        must_ask = "consent" in context.prompt
+        if not must_ask and client.get("consent") != "skip":
+            given = scope.uow.consent(uid, context.client_id)
+            must_ask = given is None or not wanted <= given.scopes
+        if not must_ask:
+            return None
+        if "none" in context.prompt:
+            raise AuthorizationError(context, "consent_required", "the user must be asked")
+        return ConsentRedirect(f"{self.base_path}/{CONSENT_URL}?{urlencode(context.parameters)}")
+
+    def sign_in(self, request: WebRequest, login: CompletedLogin) -> Response:
+        """Begin an OP session for a user who signed in at the OP itself, for no RP; return the way to the front page."""
+
+        def work(scope: RequestScope) -> Response:
+            browser = scope.browser = self.browser_session(scope, request.cookie, request.headers)
+            self.begin(scope, browser, login)
+            return self.dress(scope, RedirectResponse(f"{self.base_path}/"))
+
+        return self.in_scope(work)
+
+    def session_of(self, cookie: str | None) -> OpSession | None:
+        """Return the live OP session of a browser, None when nobody is signed in."""
+        scope = self.new_scope()
+        return self.browser_session(scope, cookie, None).present
+
+    def _userinfo(self, uid: str, client_id: str, wanted: Any = None) -> dict[str, Any]:
+        claims = self.users.claims(uid) or {}
+        return {name: claims[name] for name in wanted or () if name in claims}

@@ -1,0 +1,61 @@
+"""The table of the bundled server's protocol endpoints: path, methods, who answers, how an error looks.
+
+Each is plain WSGI, grafted under CherryPy: its dispatch would cost more than the work itself
+(docs/adr/0006-protocol-routes-are-plain-wsgi.md).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from oic.utils.http_util import Response
+
+from ..errors import ProtocolError
+from ..provider import Route, WebRequest
+from ..provider.responses import json_error
+from .cross_origin import with_cors
+from .health import Health
+from .op import BundledProvider
+from .registration import Registration
+from .settings import ServerSettings
+
+
+def protocol_routes(op: BundledProvider, settings: ServerSettings) -> list[Route]:
+    """Return every route that is not a page of the login."""
+    base = op.base_path
+
+    def refuse(error: ProtocolError) -> Response:
+        return json_error(error, realm=op.name)
+
+    health = Health(op.store)
+    json_route = partial(Route, refuse=refuse)
+    callable_by_scripts = [
+        json_route("discovery", f"{base}/.well-known/openid-configuration", ("GET",), lambda request: op.providerinfo_endpoint()),
+        json_route("jwks", f"{base}/jwks.json", ("GET",), lambda request: op.jwks_endpoint()),
+        json_route("token", f"{base}/token", ("POST",), lambda request: _token(op, request)),
+        json_route("userinfo", f"{base}/userinfo", ("GET", "POST"), lambda request: _userinfo(op, request)),
+    ]
+    routes = [
+        Route("authorization", f"{base}/authorization", ("GET", "POST"), lambda request: _authorization(op, request), op.error_page),
+        *(with_cors(route, op.server_clients.is_origin) for route in callable_by_scripts),
+        *op.session_routes(),
+        json_route("live", f"{base}/health/live", ("GET",), health.live),
+        json_route("ready", f"{base}/health/ready", ("GET",), health.ready),
+    ]
+    if settings.registration.mode != "off":
+        registration = json_route("registration", f"{base}/registration", ("POST",), Registration(op, settings.registration).answer)
+        routes.append(with_cors(registration, op.server_clients.is_origin))
+    return routes
+
+
+def _authorization(op: BundledProvider, request: WebRequest) -> Response:
+    return op.authorization_endpoint(request.parameters(), request.cookie, request.headers)
+
+
+def _token(op: BundledProvider, request: WebRequest) -> Response:
+    return op.token_endpoint(request.parameters(), request.headers.get("authorization"))
+
+
+def _userinfo(op: BundledProvider, request: WebRequest) -> Response:
+    form = request.parameters() if request.method == "POST" and request.body else ""
+    return op.userinfo_endpoint(form, authn=request.headers.get("authorization"))

@@ -1,0 +1,116 @@
+"""The pages of the login as CherryPy handlers: login, consent, front page."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import cherrypy
+from oic.utils.http_util import Response
+
+from ..errors import ProtocolError, ServerFault, StoreError, TemporarilyUnavailable
+from ..provider import Route
+from .consent import ConsentPage
+from .front_page import FrontPage
+from .login import LoginPage
+from .login_throttle import LoginThrottle
+from .op import CONSENT_URL, LOGIN_URL, BundledProvider
+from .settings import ServerSettings
+from .web_session import WebSession
+
+logger = logging.getLogger("oic_session_ext")
+
+
+class LastResort:
+    """The outermost of the pages' WSGI application: what fails outside of a handler is a page too, without a traceback.
+
+    (The web session is written while the answer starts, so a store that fails then fails here.)
+    """
+
+    def __init__(self, application: Callable[..., Iterable[bytes]], op: BundledProvider) -> None:
+        self._application = application
+        self._op = op
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer a WSGI request."""
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+        try:
+            answer = self._application(environ, lambda status, headers, exc_info=None: started.append((status, headers)))
+            body = list(answer)
+            close = getattr(answer, "close", None)
+            if close is not None:
+                close()
+        except StoreError as err:
+            logger.warning("pages: the store did not keep it: %s", err)
+            return list(self._op.error_page(TemporarilyUnavailable("the service cannot answer now"))(environ, start_response))
+        except Exception:  # the last line of defence: no traceback leaves the OP
+            logger.exception("pages: unexpected")
+            return list(self._op.error_page(ServerFault("something went wrong here"))(environ, start_response))
+        start_response(*started[-1])
+        return body
+
+
+class Site:
+    """The root of the CherryPy application."""
+
+    def __init__(self, op: BundledProvider, settings: ServerSettings) -> None:
+        throttle = LoginThrottle(op.store, settings.login.throttle, op.clock)
+        login, consent, front = LoginPage(op, throttle, op.clock), ConsentPage(op), FrontPage(op)
+        base = op.base_path
+        self._op = op
+        self._login = Route(
+            "login", f"{base}/{LOGIN_URL}", ("GET", "POST"), lambda request: login.answer(request, _web_session()), op.error_page
+        )
+        self._consent = Route(
+            "consent", f"{base}/{CONSENT_URL}", ("GET", "POST"), lambda request: consent.answer(request, _web_session()), op.error_page
+        )
+        self._front = Route("front_page", f"{base}/", ("GET",), front.answer, op.error_page)
+
+    @cherrypy.expose  # type: ignore[untyped-decorator]
+    def index(self) -> bytes:
+        """Answer a request for the front page."""
+        return _send(self._front)
+
+    @cherrypy.expose  # type: ignore[untyped-decorator]
+    def login(self) -> bytes:
+        """Answer a request for the login page."""
+        return _send(self._login)
+
+    @cherrypy.expose  # type: ignore[untyped-decorator]
+    def consent(self) -> bytes:
+        """Answer a request for the consent page."""
+        return _send(self._consent)
+
+    def error_page(self, status: str, message: str, traceback: str, version: str) -> bytes:
+        """Return the page for what CherryPy itself refuses (an unknown path, for one); its own shows its version."""
+        code = int(status.split(" ", 1)[0])
+        error = "not_found" if code == 404 else "server_error" if code >= 500 else "invalid_request"
+        description = "there is nothing here" if code == 404 else "this cannot be answered"
+        response = self._op.error_page(ProtocolError(description, error=error, status=code))
+        _copy_headers(response)
+        return bytes(response.message)
+
+
+def take_no_parameters() -> None:
+    """Keep CherryPy from handing request parameters to the handlers: they are read where they are checked."""
+    cherrypy.serving.request.params = {}
+
+
+def _web_session() -> WebSession:
+    return WebSession(cherrypy.serving.request.wsgi_environ)
+
+
+def _send(route: Route) -> bytes:
+    response = route.respond(cherrypy.serving.request.wsgi_environ)
+    cherrypy.serving.response.status = response.status_code
+    _copy_headers(response)
+    return bytes(response.message)
+
+
+def _copy_headers(response: Response) -> None:
+    for name, value in response.headers:
+        if name.lower() == "set-cookie":
+            cherrypy.serving.response.cookie.load(value)
+        else:
+            cherrypy.serving.response.headers[name] = value

@@ -1,0 +1,63 @@
+"""Housekeeping beside the requests: sessions whose time is over are ended like any other, what has expired is removed.
+
+Bounded batches, so that it never holds the store for long; several servers may do it at once, each end has one winner.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ..clock import Clock
+from ..clients import ClientRegistry
+from ..errors import Conflict, StoreUnavailable
+from ..op_session import end_if_over
+from ..settings import SessionManagementSettings
+from ..store.base import Store
+from ..store.unit_of_work import UnitOfWork
+
+logger = logging.getLogger("oic_session_ext")
+
+SWEEP_EVERY_S = 30
+_BATCH = 200
+_BATCHES = 20
+
+
+class Sweeper:
+    """One sweep is one call; somebody else calls it every `SWEEP_EVERY_S` seconds."""
+
+    def __init__(self, store: Store, clients: ClientRegistry, settings: SessionManagementSettings, clock: Clock) -> None:
+        self._store = store
+        self._clients = clients
+        self._settings = settings
+        self._clock = clock
+
+    def sweep(self) -> int:
+        """End the sessions that are over and remove what has expired; return how many sessions were ended."""
+        try:
+            ended = self._end_sessions()
+            for _ in range(_BATCHES):
+                swept = self._store.sweep(self._clock(), _BATCH)
+                if max(swept.grants, swept.ephemerals) < _BATCH:
+                    break
+        except StoreUnavailable as err:
+            logger.warning("sweep put off: %s", err)
+            return 0
+        if ended:
+            logger.info("sweep: %d sessions were over", ended)
+        return ended
+
+    def _end_sessions(self) -> int:
+        ended = 0
+        for _ in range(_BATCHES):
+            over = self._store.due_op_sessions(self._clock(), _BATCH)
+            for session in over:
+                uow = UnitOfWork(self._store, self._clock())
+                end_if_over(uow, session, self._clients, self._settings)
+                try:
+                    uow.commit()
+                    ended += 1
+                except Conflict:
+                    continue  # used or ended by somebody else in this moment; the next sweep looks again
+            if len(over) < _BATCH:
+                break
+        return ended
