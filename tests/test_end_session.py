@@ -7,6 +7,8 @@ import json
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from joserfc.jwk import RSAKey
 
 from oic_session_ext import jose
@@ -20,7 +22,7 @@ from oic_session_ext.end_session import (
     start_end_session,
 )
 from oic_session_ext.end_session_request import STASHED_REQUEST, EndSessionRequest, resume_request, stash_request
-from oic_session_ext.errors import Conflict, InvalidConfirmation, InvalidRequest, UnknownClient
+from oic_session_ext.errors import Conflict, InvalidConfirmation, InvalidRequest, ProtocolError, UnknownClient
 from oic_session_ext.model import Reason
 from oic_session_ext.op_session import begin_op_session, end_op_session, join_rp, op_session_of_cookie
 from oic_session_ext.settings import SessionManagementSettings
@@ -837,6 +839,50 @@ def test_control_characters_and_halves_of_characters_are_refused(name, char):
 )
 def test_no_ui_locales_is_an_error(text, tags):
     assert EndSessionRequest.from_params([("ui_locales", text)]).ui_locales == tags
+
+
+REGISTERED = [OUT, "https://rp1.example.com/q?a=b%20c", "com.example.app:/bye", "https://rp2.example.com/out"]
+VALUES = st.text(max_size=40) | st.sampled_from(
+    ["", "rp1", "rp2", "bare", "nobody", "HINT", "BOBS", "STALE", "FORGED", *REGISTERED, OUT + "?x"]
+)
+NAMES = st.sampled_from(["id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales", "other"])
+
+
+@pytest.mark.spec("P5", "P8", "SEC-03")
+@settings(max_examples=200, deadline=None)
+@given(pairs=st.lists(st.tuples(NAMES, VALUES), max_size=7), is_signed_in=st.booleans(), ask=st.sampled_from(["when_required", "always"]))
+def test_whatever_comes_there_is_an_outcome_or_a_4xx_and_no_unregistered_target(pairs, is_signed_in, ask):
+    world = World()
+    world.settings = SessionManagementSettings(ask=ask, redirect_without_hint=True)
+    browser, bobs = world.sign_in(), world.sign_in("bob")
+    hints = {
+        "HINT": world.hint(browser),
+        "BOBS": world.hint(bobs),
+        "STALE": world.hint(browser, sid="z" * 32),
+        "FORGED": world.hint(browser, key=FOREIGN),
+    }
+    cookie = browser if is_signed_in else None
+
+    uow = world.uow()
+    try:
+        request = EndSessionRequest.from_params([(name, hints.get(value, value)) for name, value in pairs])
+        outcome = start_end_session(request, world.session(cookie), uow, world.parts)
+        uow.commit()
+    except ProtocolError as err:
+        refusals = [err.status]
+        outcome = world.start(cookie)
+    else:
+        refusals = []
+    if isinstance(outcome, AskToConfirm):
+        assert world.session(browser) is not None
+        outcome = world.answer(outcome, cookie)
+
+    assert all(400 <= status < 500 for status in refusals)
+    assert (outcome.ended is not None) == is_signed_in
+    assert world.session(bobs) is not None
+    assert outcome.redirect_to is None or any(
+        outcome.redirect_to == uri or outcome.redirect_to.startswith((f"{uri}?state=", f"{uri}&state=")) for uri in REGISTERED
+    )
 
 
 # --- a request put aside for one redirect ---

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-import time
 
 import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
@@ -315,12 +314,3 @@ def test_rsa1_5_is_not_among_the_algorithms():
     assert "RSA1_5" not in jose.ASYMMETRIC_KEY_ALGS
     with pytest.raises(BadKey):
         jose.encrypt(GOOD, RSA, "RSA1_5", "A128GCM")
-
-
-def test_a_hundred_rs256_signatures_take_well_under_a_second():
-    start = time.perf_counter()
-
-    for _ in range(100):
-        jose.verify(jose.sign(CLAIMS, RSA, "RS256"), [RSA], {"RS256"})
-
-    assert time.perf_counter() - start < 1  # pure Python would need several times that
