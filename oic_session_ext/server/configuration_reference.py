@@ -56,7 +56,7 @@ def _section(title: str, prefix: str, section: type[SettingsSection]) -> Iterato
 
 
 def _flat(text: str) -> str:
-    return " ".join(text.split("\n\n")[0].split())
+    return " ".join(text.partition("\n\n")[0].split())
 
 
 def _is_list(field: FieldInfo) -> bool:

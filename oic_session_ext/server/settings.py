@@ -384,8 +384,7 @@ class ServerSettings(SettingsSection):
             if user.password is not None:
                 yield (
                     ("users", index, "password"),
-                    "is for benchmarks (login.cheap_passwords_for_benchmarks); write password_hash with the line that "
-                    "`oic-session-ext users hash` prints",
+                    "is for benchmarks (login.cheap_passwords_for_benchmarks); write password_hash, by `oic-session-ext users hash`",
                 )
 
     def _secrets_problems(self) -> Iterator[Problem]:

@@ -536,7 +536,7 @@ def test_a_plain_password_is_refused_without_the_benchmark_setting(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("issuer", "host"), [("https://op.example.com", "127.0.0.1"), ("http://localhost:8080", "0.0.0.0"), ("http://localhost", "op")]
+    ("issuer", "host"), [("https://op.example.com", "127.0.0.1"), ("http://localhost:8080", '"::"'), ("http://localhost", "op")]
 )
 def test_the_benchmark_setting_is_refused_where_others_could_sign_in(tmp_path: Path, issuer: str, host: str) -> None:
     text = HEAD.replace("https://op.example.com", issuer) + f"listen: {{host: {host}}}\nlogin: {{cheap_passwords_for_benchmarks: true}}\n"
@@ -567,7 +567,7 @@ def test_a_password_hash_that_could_never_match_is_refused(tmp_path: Path, line:
 
 @pytest.mark.parametrize("lines", ["{}", f'{{password_hash: "{HASH}", password: x}}'], ids=["none", "two"])
 def test_a_user_has_exactly_one_password(tmp_path: Path, lines: str) -> None:
-    text = HEAD.split("users:")[0] + f"users:\n  - {lines}\n".replace("{", "{username: a, ", 1)
+    text = HEAD.partition("users:")[0] + f"users:\n  - {lines}\n".replace("{", "{username: a, ", 1)
 
     assert the_problem(tmp_path, text) == ("users[0]", 4, "must have exactly one of password_hash, password")
 
@@ -601,12 +601,12 @@ def test_a_user_name_that_nobody_could_type_is_refused(tmp_path: Path, username:
 def test_a_claim_of_the_wrong_kind_is_refused(tmp_path: Path, claim: str, problem: str) -> None:
     key, line, found = the_problem(tmp_path, f"{HEAD}    claims:\n      {claim}\n")
 
-    assert (key, line) == (f"users[0].claims.{claim.split(':')[0]}", 7)
+    assert (key, line) == (f"users[0].claims.{claim.partition(':')[0]}", 7)
     assert problem in found
 
 
 def test_a_file_without_users_is_refused(tmp_path: Path) -> None:
-    assert the_problem(tmp_path, HEAD.split("users:")[0] + "users: []\n") == ("users", 3, "must have at least 1 entry")
+    assert the_problem(tmp_path, HEAD.partition("users:")[0] + "users: []\n") == ("users", 3, "must have at least 1 entry")
 
 
 # --- clients: the same checks that dynamic registration makes
