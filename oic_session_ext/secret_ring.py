@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import secrets
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,10 +16,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from .errors import ConfigError
+from .private_file import load_or_create_private
 
 MIN_SECRET_BYTES = 32
-
-_MAX_FILE_BYTES = 64 * 1024
 
 
 class SecretRing:
@@ -96,47 +93,9 @@ def load_or_create(path: Path) -> SecretRing:
 
     Raises: ConfigError: the file can be read by group or others, is not a ring, or cannot be read or made.
     """
-    try:
-        if not path.exists():
-            _create(path)
-        return SecretRing.from_text(_read_private(path), path=str(path))
-    except OSError as err:
-        raise ConfigError(str(path), f"the secrets cannot be read or made: {err.strerror}") from err
+    return SecretRing.from_text(load_or_create_private(path, SecretRing.generate_text), path=str(path))
 
 
 def _derive(secret: bytes, purpose: str, length: int) -> bytes:
     # the secrets are random already, so HKDF needs no salt (RFC 5869, 3.1)
     return HKDF(SHA256(), length, salt=None, info=b"oic_session_ext " + purpose.encode()).derive(secret)
-
-
-def _create(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(SecretRing.generate_text())
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)  # the file appears whole, and only when nobody else has made one
-        except FileExistsError:
-            return
-    finally:
-        draft.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _read_private(path: Path) -> str:
-    with path.open("rb") as file:
-        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-            raise ConfigError(str(path), "the file can be read by group or others; allow its owner alone (chmod 600)")
-        content = file.read(_MAX_FILE_BYTES)
-    try:
-        return content.decode("ascii")
-    except UnicodeDecodeError:
-        raise ConfigError(str(path), "not a file of secrets in base64url") from None
