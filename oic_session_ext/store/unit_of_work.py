@@ -98,7 +98,8 @@ class UnitOfWork:
             elif stored is None:
                 changes.append(PutGrant(replace(grant, data=self._stored_row(grant.data))))
             elif grant is not stored:
-                changes.append(UpdateGrant(replace(grant, data=self._stored_row(grant.data))))
+                # the version that was read is the condition, also for a grant that was deleted and put anew
+                changes.append(UpdateGrant(replace(grant, data=self._stored_row(grant.data), version=stored.version)))
         return changes
 
     def commit(self) -> None:

@@ -1,0 +1,218 @@
+"""Of many who try the same thing at the same time one succeeds; a process that is killed leaves no half of a logout.
+
+The file is also the program of the processes that it starts: see `_contend` and `_end_one_after_the_other`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import oic_session_ext
+from oic_session_ext.errors import Conflict
+from oic_session_ext.model import EphemeralRecord, OpSession
+from oic_session_ext.store import open_store
+from oic_session_ext.store.base import (
+    AddRpSession,
+    Change,
+    ClaimEphemeral,
+    ClaimFact,
+    EndOpSession,
+    PutEphemeral,
+    PutGrant,
+    PutOpSession,
+    Store,
+    TakeEphemeral,
+    UpdateGrant,
+)
+from oic_session_ext.testing import NOW, example_grant, example_notice, example_op_session, example_rp_session, winners
+
+ROUNDS = 25
+THREADS = 8
+PROCESSES = 3
+KILLS = 4
+
+# Each contest has a row per round to be won; `me` tells the contenders apart.
+CONTESTS: dict[str, Callable[[int, str], Change]] = {
+    "take a record": lambda i, _: TakeEphemeral("taken", f"{i}", NOW),
+    "claim a record": lambda i, me: ClaimEphemeral(EphemeralRecord("claimed", f"{i}", NOW + 10, {"by": me}), NOW),
+    "redeem a grant": lambda i, me: UpdateGrant(example_grant(f"raced-{i}", data={"by": me})),
+    "end an OP session": lambda i, me: EndOpSession(_session(i), [example_notice(f"{i}-{me}")]),
+    "take a cookie": lambda i, me: PutOpSession(example_op_session(f"{i}-{me}", cookie_digest=f"cookie-raced-{i}")),
+    "claim a fact": lambda i, me: ClaimFact(f"raced-{i}", me),
+}
+
+
+@pytest.fixture(params=["memory:", "sqlite:///{}/op.sqlite"], ids=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    store = open_store(request.param.format(tmp_path))
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("contest", CONTESTS)
+def test_of_many_threads_exactly_one_wins_each_contest(store: Store, contest: str) -> None:
+    store.commit([change for i in range(ROUNDS) for change in _prizes(i)])
+
+    def try_all(thread: int) -> list[int]:
+        return [i for i in range(ROUNDS) if _wins(store, CONTESTS[contest](i, f"{thread}"))]
+
+    results: dict[int, list[int]] = {}
+    winners(lambda thread: results.__setitem__(thread, try_all(thread)), THREADS)
+
+    assert len(results) == THREADS
+    assert Counter(i for won in results.values() for i in won) == dict.fromkeys(range(ROUNDS), 1)
+
+
+def test_shares_that_are_added_at_once_are_all_there_and_all_counted(store: Store) -> None:
+    store.commit([PutOpSession(example_op_session())])
+
+    winners(lambda i: store.commit([AddRpSession("id-one", example_rp_session(client_id=f"rp-{i % 4}"))]), THREADS)
+
+    found = store.op_session("id-one")
+    assert found is not None
+    assert {share.client_id for share in found.rp_sessions} == {"rp-0", "rp-1", "rp-2", "rp-3"}
+    assert found.version == 5
+
+
+def test_a_grant_that_races_with_the_end_of_its_op_session_never_outlives_it(store: Store) -> None:
+    for i in range(ROUNDS):
+        store.commit([PutOpSession(_session(i))])
+
+        def end_or_add(thread: int, i: int = i) -> None:
+            change = EndOpSession(_session(i)) if thread == 0 else PutGrant(example_grant(f"{i}-{thread}", op_session_id=f"id-{i}"))
+            store.commit([change])
+
+        winners(end_or_add, 4)
+
+        assert store.op_session(f"id-{i}") is None
+        assert store.grant_ids("op_session_id", f"id-{i}") == []
+        assert store.grant_ids("uid", "alice") == []
+
+
+def test_of_many_processes_exactly_one_wins_each_contest(tmp_path: Path) -> None:
+    path = tmp_path / "op.sqlite"
+    store = open_store(f"sqlite:///{path}")
+    store.commit([change for i in range(ROUNDS) for change in _prizes(i)])
+    processes = [_start("contend", path, f"{process}") for process in range(PROCESSES)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    results = [process.communicate(timeout=120)[0].splitlines() for process in processes]
+
+    assert [process.returncode for process in processes] == [0] * PROCESSES
+    won = Counter(line for result in results for line in result)
+    assert won == {f"{contest} {i}": 1 for contest in CONTESTS for i in range(ROUNDS)}
+    assert len(store.notices(1000)) == ROUNDS
+    store.close()
+
+
+@pytest.mark.spec("RI-50", "SID-10", "SID-11")
+def test_after_a_kill_every_op_session_is_whole_or_gone_with_all_that_belongs_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "op.sqlite"
+    store = open_store(f"sqlite:///{path}")
+    chance = random.Random()
+    number = 0
+    for _ in range(KILLS):
+        numbers = range(number, number + 400)
+        store.commit([change for i in numbers for change in _whole(i)])
+        process = _start("end", path, f"{number}")
+        reported = [int(process.stdout.readline()) for _ in range(chance.randint(1, 60))]
+        _spin(chance.random() / 500)
+        process.kill()
+        reported += [int(line) for line in process.communicate()[0].splitlines()]
+        notices = Counter(notice.sid for notice in store.notices(100_000))
+
+        ends = [_end_of(store, i, notices) for i in numbers]
+
+        assert set(ends) <= {"whole", "gone"}, ends
+        assert [ends[i - number] for i in reported] == ["gone"] * len(reported)
+        number += 400
+    store.close()
+
+
+def _session(i: int) -> OpSession:
+    return example_op_session(f"{i}", rp_sessions=tuple(example_rp_session(f"{i}", client) for client in ("rp-a", "rp-b")))
+
+
+def _prizes(i: int) -> list[Change]:
+    """Return what the contests of a round are about."""
+    return [PutOpSession(_session(i)), PutGrant(example_grant(f"raced-{i}")), PutEphemeral(EphemeralRecord("taken", f"{i}", NOW + 10))]
+
+
+def _wins(store: Store, change: Change) -> bool:
+    try:
+        store.commit([change])
+    except Conflict:
+        return False
+    return True
+
+
+def _whole(i: int) -> list[Change]:
+    """Return an OP session with a grant that ends with it and one that does not."""
+    offline = example_grant(f"offline-{i}", op_session_id=f"id-{i}", is_offline=True, refresh_digest="digest")
+    return [PutOpSession(_session(i)), PutGrant(example_grant(f"online-{i}", op_session_id=f"id-{i}")), PutGrant(offline)]
+
+
+def _end_of(store: Store, i: int, notices: Counter[str]) -> str:
+    """Tell what became of an OP session of `_whole`."""
+    offline = store.grant(f"grant-offline-{i}")
+    found = (
+        store.op_session(f"id-{i}") == _session(i),
+        store.op_session(f"id-{i}") is None and store.op_session_id_of_sid(f"sid-{i}-rp-a") is None,
+        store.grant(f"grant-online-{i}") is not None,
+        offline is not None and offline.op_session_id,
+        [notices[share.sid] for share in _session(i).rp_sessions],
+        store.ephemeral("ended", f"{i}", NOW) is not None,
+    )
+    if found == (True, False, True, f"id-{i}", [0, 0], False):
+        return "whole"
+    if found == (False, True, False, None, [1, 1], True):
+        return "gone"
+    return f"half: {found}"
+
+
+def _spin(seconds: float) -> None:
+    """Wait for less than a sleep can."""
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
+
+
+def _start(role: str, path: Path, argument: str) -> subprocess.Popen[str]:
+    root = Path(oic_session_ext.__path__[0]).parent
+    environment = {**os.environ, "PYTHONPATH": f"{root}"}
+    command = [sys.executable, __file__, role, f"{path}", argument]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _contend(store: Store, me: str) -> None:
+    """Wait for a line, then try what the rivals try too, and print what was won."""
+    print("ready", flush=True)
+    sys.stdin.readline()
+    won = [f"{contest} {i}" for contest, change in CONTESTS.items() for i in range(ROUNDS) if _wins(store, change(i, me))]
+    print("".join(f"{line}\n" for line in won), end="")
+
+
+def _end_one_after_the_other(store: Store, first: str) -> None:
+    """End OP sessions until killed, and print the number of each once its end is committed."""
+    for i in range(int(first), int(first) + 400):
+        notices = [example_notice(share.sid, sid=share.sid, client_id=share.client_id) for share in _session(i).rp_sessions]
+        store.commit([EndOpSession(_session(i), notices), PutEphemeral(EphemeralRecord("ended", f"{i}", NOW + 10))])
+        print(i, flush=True)
+
+
+if __name__ == "__main__":
+    roles = {"contend": _contend, "end": _end_one_after_the_other}
+    roles[sys.argv[1]](open_store(f"sqlite:///{sys.argv[2]}"), sys.argv[3])
