@@ -46,7 +46,7 @@ def may_write_browser_state(headers: Mapping[str, str], carried_valid_session: b
     A browser that partitions third-party cookies (Firefox) would keep a value set from inside another site's page in a jar of
     its own. The iframe would read that stale twin for good and answer `changed` for ever. So the request must be a top-level
     navigation, or from the same site, or one with access to the real cookies: said by `Sec-Fetch-Storage-Access: active` or shown
-    by `carried_valid_session` (a live OP session came with it). A browser that sends no fetch metadata has no such jars.
+    by `carried_valid_session` (a live OP session came with it). Browsers that send no fetch metadata are too old to have such jars.
     """
     if carried_valid_session:
         return True

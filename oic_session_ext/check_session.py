@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from .browser_state import CookiePolicy
 
@@ -25,7 +26,7 @@ _HEADERS = (
 )
 
 
-def check_session_context(cookies: CookiePolicy, script_url: str, *, loop_guard: bool = True) -> dict[str, str]:
+def check_session_context(cookies: CookiePolicy, script_url: str, *, loop_guard: bool = True) -> dict[str, Any]:
     """Return the values of the template `check_session.html`.
 
     `script_url` is where this OP serves `check_session.js`, on its own origin and best under a name that changes with the content.

@@ -22,7 +22,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 # The last "@" ends the userinfo. "\" ends the host in a browser and "/" in RFC 3986: a URI with one before the path has two readings.
 _AUTHORITY = re.compile(r"//(?:[^/?#\\]*@)?(\[[0-9A-Fa-f:.]+\]|[^/?#\\@:\[\]]+)(?::([0-9]{0,6}))?(?=[/?#]|$)")
 _NOT_IN_A_URI = re.compile(r"[\x00-\x20\x7f]")
-_NOT_IN_A_HOST = re.compile(r"[\x00-\x20\x7f#%/:<>?@\[\\\]^|]")
+_HOST_NAME = re.compile(r"[a-z0-9._~-]+")
 _ENDS_IN_A_NUMBER = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?$")
 _MAX_HOST = 255
 
@@ -62,11 +62,11 @@ def verify_session_state(value: str, client_id: str, origin: str, op_browser_sta
 
 @lru_cache(maxsize=1024)
 def origin_of(uri: str) -> str:
-    """Return the origin of an absolute URI as browsers write it in `event.origin` (RFC 6454, 6.2; SM-06).
+    r"""Return the origin of an absolute URI as browsers write it in `event.origin` (RFC 6454, 6.2; SM-06).
 
     Only http and https URIs have one; for every other scheme, such as a native application's own, it is `null`.
 
-    Raises: ValueError: browsers and RFC 3986 read the URI differently (`https:host`, `\\`, spaces), or its host, port or address
+    Raises: ValueError: browsers and RFC 3986 read the URI differently (`https:host`, `\`, spaces), or its host, port or address
         is not valid. An IPv4 address must be in plain dotted form.
     """
     scheme_match = _SCHEME.match(uri)
@@ -79,7 +79,10 @@ def origin_of(uri: str) -> str:
     if authority is None:
         raise ValueError("the URI has no host, or one that is not valid")
     host, port_digits = authority[1], authority[2]
-    serialised_host = _ipv6(host[1:-1]) if host.startswith("[") else _name_or_ipv4(host)
+    try:
+        serialised_host = _ipv6(host[1:-1]) if host.startswith("[") else _name_or_ipv4(host)
+    except ValueError as err:
+        raise ValueError("the URI's host is not valid") from err
     port = int(port_digits) if port_digits else _DEFAULT_PORTS[scheme]
     if port > 0xFFFF:
         raise ValueError("the URI's port is not valid")
@@ -94,7 +97,8 @@ def _name_or_ipv4(host: str) -> str:
         raise ValueError("the URI's host is too long")
     mapped = idna.uts46_remap(unquote(host, errors="strict"), std3_rules=False)
     name = ".".join(label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii") for label in mapped.split("."))
-    if not name.strip(".") or _NOT_IN_A_HOST.search(name):
+    # RFC 3986 allows "!$&'()*+,;=" as well; no DNS name has them, and browsers do not agree on how to write them.
+    if not name.strip(".") or not _HOST_NAME.fullmatch(name):
         raise ValueError("the URI's host is not valid")
     if _ENDS_IN_A_NUMBER.search(name):
         # Browsers take 127.1 and 0x7f.0.0.1 for addresses as well; ipaddress refuses these, and so do we.

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NoReturn, Protocol
 
@@ -34,17 +35,17 @@ class ChromiumContexts(Protocol):
     """Starts one more Chromium, with a profile and cookies of its own."""
 
     def __call__(self, third_party_cookies: ThirdPartyCookies = "allowed") -> BrowserContext:
-        """Return its only window; it is closed when the test ends."""
+        """Return the browser, which is closed for you; its first page must stay open, for Chromium leaves the profile with the last."""
         ...
 
 
 @pytest.fixture(scope="session")
 def chromium_executable() -> str:
     """The system's Chromium; without one the test is skipped, in CI it fails."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if path := shutil.which(name):
-            return path
-    _missing("no Chromium on this machine (Debian/Ubuntu: apt-get install chromium)")
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        _missing("no Chromium on this machine (Debian/Ubuntu: apt-get install chromium)")
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -57,27 +58,43 @@ def playwright_driver() -> Iterator[Playwright]:
 @pytest.fixture
 def chromium_context(chromium_executable: str, playwright_driver: Playwright, tmp_path: Path) -> Iterator[ChromiumContexts]:
     """Starts browsers, as many as a test has users or machines, and closes them afterwards."""
+    with _chromium_contexts(chromium_executable, playwright_driver, tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def module_chromium_context(
+    chromium_executable: str, playwright_driver: Playwright, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ChromiumContexts]:
+    """The same for tests that share a browser and clear its cookies themselves; closed after the module."""
+    with _chromium_contexts(chromium_executable, playwright_driver, tmp_path_factory.mktemp("profiles")) as start:
+        yield start
+
+
+@contextmanager
+def _chromium_contexts(executable: str, playwright: Playwright, folder: Path) -> Iterator[ChromiumContexts]:
     started: list[BrowserContext] = []
 
     def start(third_party_cookies: ThirdPartyCookies = "allowed") -> BrowserContext:
-        profile = tmp_path / f"chromium-{len(started)}"
+        profile = folder / f"chromium-{len(started)}"
         preferences = {"profile": {"cookie_controls_mode": _COOKIE_CONTROLS_MODE[third_party_cookies]}}
         (profile / "Default").mkdir(parents=True)
         (profile / "Default" / "Preferences").write_text(json.dumps(preferences), encoding="utf-8")
-        context = playwright_driver.chromium.launch_persistent_context(
+        context = playwright.chromium.launch_persistent_context(
             profile,
-            executable_path=chromium_executable,
-            # Its own flags switch off partitions and the back/forward cache: tests want what people have.
+            executable_path=executable,
+            # Playwright's own flags switch off partitions and the back/forward cache: tests want what people have.
             ignore_default_args=True,
             args=[*_FLAGS, f"--user-data-dir={profile}"],
         )
         started.append(context)
         return context
 
-    yield start
-
-    for context in started:
-        context.close()
+    try:
+        yield start
+    finally:
+        for context in started:
+            context.close()
 
 
 def _missing(problem: str) -> NoReturn:

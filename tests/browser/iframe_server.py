@@ -1,0 +1,83 @@
+"""An OP and an RP as small as the iframe's tests need: the real page and script, and pages that frame it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from oic_session_ext.browser_state import CookiePolicy
+from oic_session_ext.check_session import CheckSessionPage, check_session_context
+from oic_session_ext.pages import Pages
+from oic_session_ext.settings import SessionManagementSettings
+
+
+class IframeServer:
+    """Serves on 127.0.0.1 under whatever name the browser uses; `requests` are the paths asked for.
+
+    `/check_session` and `/assets/` are the OP's. `/` gives the browser `op_browser_state`, as a top-level visit to the OP does,
+    unless it is None. Every other path is an empty page of an RP; `/isolated` is cross-origin isolated.
+    """
+
+    def __init__(self, port: int, *, secure_cookies: bool) -> None:
+        self.port = port
+        self.requests: list[str] = []
+        self.op_browser_state: str | None = None
+        # Chromium takes Secure cookies from http on loopback, so the cookies of an https issuer can be tried as well.
+        scheme = "https" if secure_cookies else "http"
+        self._cookies = CookiePolicy(f"{scheme}://localhost:{port}", SessionManagementSettings())
+        self._pages = Pages()
+        context = check_session_context(self._cookies, self._pages.asset_url("check_session.js"))
+        self._check_session = CheckSessionPage(self._pages.render("check_session", **context).body)
+
+    def origin(self, host: str = "localhost") -> str:
+        """The origin under one of its names; `localhost` and `127.0.0.1` are two sites."""
+        return f"http://{host}:{self.port}"
+
+    def answer(self, path: str, if_none_match: str | None) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Status, headers and body for a GET."""
+        self.requests.append(path)
+        if path == "/check_session":
+            page = self._check_session.answer(if_none_match)
+            return page.status, page.headers, page.body
+        if path.startswith("/assets/"):
+            asset = self._pages.asset(path.removeprefix("/assets/"))
+            assert asset is not None
+            return 200, asset.headers, asset.content
+        headers = [("Content-Type", "text/html; charset=utf-8")]
+        if path == "/" and self.op_browser_state is not None:
+            headers.append(("Set-Cookie", self._cookies.browser_state_cookie(self.op_browser_state)))
+        if path == "/isolated":
+            headers += [("Cross-Origin-Embedder-Policy", "require-corp"), ("Cross-Origin-Opener-Policy", "same-origin")]
+        return 200, headers, b"<!doctype html><title>page</title><link rel=icon href=data:,>"
+
+
+@contextmanager
+def serving(*, secure_cookies: bool = False) -> Iterator[IframeServer]:
+    """One server on a free port, with the cookies of a loopback issuer or those of an https issuer."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            status, headers, body = server.answer(self.path, self.headers["If-None-Match"])
+            self.send_response(status)
+            for name, value in headers:
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    http_server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http_server.daemon_threads = True
+    server = IframeServer(http_server.server_port, secure_cookies=secure_cookies)
+    threading.Thread(target=http_server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield server
+    finally:
+        http_server.shutdown()
+        http_server.server_close()
