@@ -63,10 +63,11 @@ class UnitOfWork:
         self._grants[grant.id] = grant
 
     def grant_is_new(self, grant_id: str) -> bool:
-        """Tell whether the store does not hold this grant yet. Grant ids are random: a new one is not looked up."""
+        """Tell whether neither the store nor this unit of work holds this grant yet. Ids are random: a new one is not looked up."""
         if grant_id not in self._grants:
             self._stored[grant_id] = None
-        return self._stored[grant_id] is None
+            return True
+        return self._grants[grant_id] is None and self._stored[grant_id] is None
 
     def update_grant_data(self, grant_id: str, data: Mapping[str, Any]) -> None:
         """Replace the pyoidc row of a grant that this unit of work has seen.
