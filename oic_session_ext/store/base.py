@@ -23,7 +23,7 @@ GrantAttribute = Literal["uid", "sub", "sid", "client_id", "op_session_id"]
 
 @dataclass(frozen=True, slots=True)
 class PutOpSession:
-    """Keep a new OP session (its `rp_sessions` too). Condition: neither its id nor its cookie_digest is known."""
+    """Keep a new OP session (its `rp_sessions` too). Condition: its id, its cookie_digest and each `sid` in it are new."""
 
     session: OpSession
 
@@ -32,7 +32,7 @@ class PutOpSession:
 class UpdateOpSession:
     """Replace an OP session's own fields, not its RP sessions, and count its version up by one.
 
-    Condition: it is there and its version is `session.version`, the one that was read.
+    Condition: it is there, its version is `session.version`, the one that was read, and its cookie_digest is no other's.
     """
 
     session: OpSession
@@ -54,7 +54,7 @@ class TouchOpSession:
 class AddRpSession:
     """Give a client its share in an OP session; a no-op when the client has one already.
 
-    A new share counts the session's version up by one. Condition: the OP session is there.
+    A new share counts the session's version up by one. Condition: the OP session is there and the `sid` of a new share is new.
     """
 
     op_session_id: str
@@ -67,7 +67,7 @@ class EndOpSession:
 
     Removes the session, its RP sessions, and its grants except those that are offline and have a refresh token; these
     stay with `op_session_id` None and their version counted up. Records `notices`. Condition: the session is there and its version is
-    `session.version`, so that `notices` were planned on what was really there.
+    `session.version`, so that `notices` were planned on what was really there; and the ids of the notices are new.
     """
 
     session: OpSession
@@ -83,7 +83,10 @@ class PutGrant:
 
 @dataclass(frozen=True, slots=True)
 class UpdateGrant:
-    """Replace a grant and count its version up by one. Condition: it is there at version `grant.version`."""
+    """Replace a grant and count its version up by one.
+
+    Condition: it is there at version `grant.version`, and its OP session, when it names one, is there.
+    """
 
     grant: Grant
 
@@ -275,5 +278,5 @@ class Store(ABC):
         Raises: StoreUnavailable: it cannot.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 -- an engine without connections has nothing to give back
         """Give back connections; the store is not used afterwards."""
