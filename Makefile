@@ -1,0 +1,57 @@
+# `make help` lists what there is. Everything runs in .venv, which is made on the way; `make clean` takes it away again.
+
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+CONFIG ?= conf/op.yaml
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# What each environment has installed beside the package; the stamp of the larger one serves both.
+EXTRAS_demo := examples
+EXTRAS_dev := test,dev
+
+.NOTPARALLEL:
+.PHONY: help demo test check format run docs requirements bench test-needs clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed-demo  ## run the OP and two RPs: http://localhost:8080, :8081 and :8082, until Ctrl-C
+	@$(BIN)/python examples/demo.py
+
+test: test-needs check  ## install what the tests need, browsers included, and run every check
+
+check: $(VENV)/installed-dev  ## format, lint, types, and all tests with branch coverage
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/codespell
+	$(BIN)/mypy
+	$(BIN)/pytest --cov $(PYTEST_ARGS)
+
+format: $(VENV)/installed-dev  ## lay the code out and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+run: $(VENV)/installed-demo  ## run the OP that CONFIG=conf/op.yaml describes
+	@$(BIN)/oic-session-ext serve $(CONFIG)
+
+docs: $(VENV)/installed-demo  ## write docs/configuration.md anew from the settings
+	$(BIN)/python -m oic_session_ext.server.configuration_reference > docs/configuration.md
+
+requirements: $(VENV)/installed-dev  ## list the requirements of the specifications and the tests that show them
+	@$(BIN)/pytest --requirements --quiet || [ $$? -eq 5 ]
+
+bench: $(VENV)/installed-demo  ## measure the OP: make bench DRIVE=path/to/drive.py [BENCH_ARGS="--peers peers.json --n 200"]
+	@$(BIN)/python bench/run.py $(if $(DRIVE),$(DRIVE),$(error say which driver: make bench DRIVE=path/to/drive.py)) $(BENCH_ARGS)
+
+test-needs:
+	@tools/install_test_needs.sh
+
+clean:  ## remove the virtual environment and what tools have left
+	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/installed-%: setup.py pyproject.toml tools/make_venv.sh
+	@tools/make_venv.sh $(VENV)
+	@echo "Installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS_$*)]'
+	@touch $@

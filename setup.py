@@ -1,0 +1,91 @@
+"""Package metadata; the tools are set up in pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+VERSION = re.search(r'^__version__ = "([^"]+)"', (HERE / "oic_session_ext" / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
+
+INSTALL_REQUIRES = [
+    "oic>=1.7,<2",  # pyoidc itself: the provider that the mixins extend
+    "pyjwkest>=1.4.4,<2",  # keys and JWKS in the form that pyoidc expects
+    "cryptography>=42",  # RSA, EC, HKDF and AES-GCM; 4 to 56 times quicker than pyjwkest's own
+    "joserfc>=1.0,<2",  # signs and verifies JWTs through cryptography
+    "pydantic>=2.7,<3",  # settings with types and messages that name the key; comes with oic
+    "idna>=3.7",  # session_state is computed over the origin that browsers send: host names in their A-label form
+    "SQLAlchemy>=2.0,<3",  # the SQL store, in one dialect-neutral form
+    "Jinja2>=3.1,<4",  # the pages, escaped unless said otherwise
+    "requests>=2.31,<3",  # whatever the OP fetches, with time limits; comes with oic
+    "CherryPy>=18.10,<19",  # the bundled server
+    "Beaker>=1.13,<2",  # the login pages' own web session (docs/adr/0004-what-beaker-does.md)
+    "ruamel.yaml>=0.18,<0.20",  # YAML 1.2 with line numbers; duplicate keys are errors
+    "argon2-cffi>=23.1",  # password hashes of the users in the settings file
+    "click>=8.1,<9",  # the command line
+]
+
+EXAMPLES = [
+    "Authlib>=1.3,<2",  # the OAuth 2.0 client inside the example RP
+    "Flask>=3,<4",  # the framework of somebody's existing OP in examples/own_op
+]
+
+TEST = [
+    *EXAMPLES,  # the examples are tested too
+    "pytest>=8.2",
+    "pytest-cov>=7",  # the first that leaves subprocesses to coverage itself
+    "coverage>=7.10",  # `patch = subprocess`: the servers that tests start are measured too
+    "hypothesis>=6.100",  # properties of endpoints over inputs that nobody would think of
+    "playwright>=1.45",  # drives the system's own browsers; downloads none
+    "setuptools>=70.1",  # builds the wheel whose contents are tested, without a network
+]
+
+DEV = [
+    "ruff>=0.12",
+    "mypy>=1.15",
+    "types-requests>=2.31",
+    "codespell>=2.3",
+    "nox>=2024.4",  # the same checks on every Python version
+    "pre-commit>=3.7",
+]
+
+if VERSION is None:
+    raise SystemExit("oic_session_ext/__init__.py says no __version__")
+
+setup(
+    name="oic_session_ext",
+    version=VERSION[1],
+    description="OpenID Connect session management and logout for OpenID Providers made with pyoidc",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["oic_session_ext", "oic_session_ext.*"]),
+    package_data={
+        "oic_session_ext": ["py.typed"],
+        "oic_session_ext.pages": ["templates/*.html", "static/*", "locale/*.json"],
+    },
+    include_package_data=False,  # what is shipped is said above and nowhere else
+    zip_safe=False,
+    install_requires=INSTALL_REQUIRES,
+    extras_require={"examples": EXAMPLES, "test": TEST, "dev": DEV},
+    entry_points={"console_scripts": ["oic-session-ext=oic_session_ext.cli:main"]},
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Environment :: Web Environment",
+        "Framework :: CherryPy",
+        "Intended Audience :: Developers",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Internet :: WWW/HTTP :: Session",
+        "Topic :: Security",
+        "Topic :: System :: Systems Administration :: Authentication/Directory",
+        "Typing :: Typed",
+    ],
+)
