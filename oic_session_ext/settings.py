@@ -32,7 +32,7 @@ class SessionManagementSettings(BaseModel):
     """An OP session that no browser request used for so long is over."""
 
     absolute_timeout_s: Seconds = 14 * 86400
-    """An OP session is over so long after its first login, used or not."""
+    """An OP session is over so long after its latest active login, used or not."""
 
     ask: Literal["when_required", "always"] = "when_required"
     """When the user is asked before an RP's logout request is carried out: only where the specification says MUST, or

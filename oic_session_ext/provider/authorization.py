@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import cached_property
 from hashlib import sha256
+from http.cookies import CookieError
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
+from oic.oic.message import AuthorizationRequest
+from oic.oic.provider import Provider as PyoidcProvider
 from oic.utils.authn.user import NoSuchAuthentication, TamperAllert, ToOld
 from oic.utils.http_util import InvalidCookieSign, Response
 from oic.utils.sdb import pairwise_id
@@ -44,16 +48,57 @@ class AuthorizationSeam(Seam):
             try:
                 context = scope.authorization = check_authorization_request(text, client=self.client, verify_hint=self.verify_hint)
                 cleaned = urlencode([(name, value) for name, value in context.parameters.items() if name not in _OURS])
-                response = super(AuthorizationSeam, self).authorization_endpoint(cleaned, cookie, **kwargs)
-            except AuthorizationError as err:
-                return self._error_response(err.context, err.error, err.description)
+                return super(AuthorizationSeam, self).authorization_endpoint(cleaned, cookie, **kwargs)
             except ProtocolError as err:
+                self._drop_grant(scope)
+                if isinstance(err, AuthorizationError):
+                    return self._error_response(err.context, err.error, err.description)
                 return self.error_page(err)
-            return self._checked(context, response)
 
         return self.in_scope(work)
 
+    def _authorize(self, context: AuthorizationContext, cookie: str | None, kwargs: dict[str, Any]) -> Response:
+        """Take pyoidc's steps for a request that is checked already, without its second parsing and its logging of all of it.
+
+        An authorization endpoint of the deployer's own is called instead of these steps.
+        """
+        if not self._is_pyoidcs_own_endpoint:
+            cleaned = urlencode([(name, value) for name, value in context.parameters.items() if name not in _OURS])
+            return super().authorization_endpoint(cleaned, cookie, **kwargs)
+        client = self.cdb[context.client_id]
+        if context.client_id not in self.keyjar.issuer_keys:
+            self.recuperate_keys(context.client_id, client)
+        areq = self._message_of(context)
+        login = self.do_auth(areq, context.redirect_uri, client, "", cookie, **kwargs)
+        if isinstance(login, Response):
+            return login
+        grant_id = self.setup_session(areq, login["authn_event"], client)
+        return self.authz_part2(login["user"], areq, grant_id, cookie=cookie)
+
+    @cached_property
+    def _is_pyoidcs_own_endpoint(self) -> bool:
+        after = type(self).__mro__[type(self).__mro__.index(AuthorizationSeam) + 1 :]
+        owner = next(one for one in after if "authorization_endpoint" in vars(one))
+        return owner is PyoidcProvider
+
+    def _message_of(self, context: AuthorizationContext) -> Any:
+        """Return the checked request as pyoidc's message; scopes that this OP does not know are left out (OIDCC-3.1.2.1)."""
+        values: dict[str, Any] = {name: value for name, value in context.parameters.items() if name not in _OURS}
+        known = self.capabilities["scopes_supported"]
+        values["scope"] = [scope for scope in values["scope"].split() if scope in known]
+        if context.max_age is not None:
+            values["max_age"] = context.max_age
+        return AuthorizationRequest().from_dict(values)
+
     # -- decisions ----------------------------------------------------------------------------------------------------
+
+    def auth_init(self, request: Any) -> Any:
+        """Parse the checked request; what pyoidc still finds wrong goes to the RP, not as JSON to the person."""
+        info = super().auth_init(request)
+        if isinstance(info, Response):
+            logger.info("refused by pyoidc: status %s", info.status_code)
+            raise AuthorizationError(self.scope_and_context()[1], "invalid_request", "the request cannot be carried out")
+        return info
 
     def required_user(self, areq: Any) -> str:
         """Return nobody: pyoidc would sign the user of a hint in without a cookie. `do_auth` minds the hint."""
@@ -61,12 +106,12 @@ class AuthorizationSeam(Seam):
 
     def do_auth(self, areq: Any, redirect_uri: str, cinfo: Any, request: Any, cookie: Any, **kwargs: Any) -> Any:
         """Return the login that answers this request, or the response that asks for one (OIDCC-3.1.2.3)."""
-        scope, context = self.scope_and_context()
+        context = self.scope_and_context()[1]
         method, acr = self._pick_method(areq)
         if method is None:
             raise AuthorizationError(context, "access_denied", "no way of signing in fits the request")
         login, is_fresh = self.current_login(method, acr, cookie, kwargs.get("authn", ""))
-        asks = login is None or (not is_fresh and self._must_sign_in_again(context, login))
+        asks = login is None or (not is_fresh and self._must_sign_in_again(context, login, areq))
         mismatch = login is not None and context.hint is not None and self.sub_of(login.uid, cinfo) != context.hint.sub
         if asks or mismatch:
             if "none" in context.prompt or (mismatch and is_fresh):
@@ -93,7 +138,7 @@ class AuthorizationSeam(Seam):
         """Return what a pyoidc authentication method says of the request's cookie, None for nobody or a bad cookie."""
         try:
             identity, at = method.authenticated_as(cookie, authorization=authorization, max_age=0)
-        except (NoSuchAuthentication, TamperAllert, ToOld, InvalidCookieSign, ValueError, AssertionError, KeyError):
+        except (NoSuchAuthentication, TamperAllert, ToOld, InvalidCookieSign, CookieError, ValueError, AssertionError, KeyError):
             return None  # a forged or mangled cookie is no login; pyoidc would answer 500
         return None if identity is None else CompletedLogin(uid=str(identity["uid"]), acr=acr, auth_time=int(at) or self.clock())
 
@@ -104,8 +149,11 @@ class AuthorizationSeam(Seam):
         """
         return None
 
-    def _must_sign_in_again(self, context: AuthorizationContext, login: CompletedLogin) -> bool:
+    def _must_sign_in_again(self, context: AuthorizationContext, login: CompletedLogin, areq: Any) -> bool:
         if context.prompt & {"login", "select_account"}:
+            return True
+        wanted = self._acr_claims(areq)
+        if wanted and login.acr not in wanted:
             return True
         return context.max_age is not None and self.clock() - login.auth_time >= context.max_age
 
@@ -130,12 +178,25 @@ class AuthorizationSeam(Seam):
         return str(pairwise_id(uid, client.get("sector_id", ""), client.get("client_salt", "")))
 
     def _ask_to_sign_in(self, method: Any, acr: str, areq: Any, client: Mapping[str, Any], context: AuthorizationContext) -> Response:
-        asked: dict[str, Any] = {"authn_class_ref": acr, "query": urlencode(context.parameters)}
+        # without `upm_answer`: only the method itself may say that it has been answered
+        query = urlencode([(name, value) for name, value in context.parameters.items() if name != "upm_answer"])
+        asked: dict[str, Any] = {"authn_class_ref": acr, "query": query}
         asked.update({name: client[name] for name in ("policy_uri", "logo_uri", "tos_uri") if client.get(name)})
         asked.update({name: areq[name] for name in ("ui_locales", "acr_values") if name in areq})
         if context.hint is not None:
             asked["as_user"] = (context.hint.sub,)
         return method(**asked)
+
+    def setup_session(self, areq: Any, authn_event: Any, cinfo: Mapping[str, Any]) -> str:
+        """Make the grant, and remember it in case that the request fails after all."""
+        grant_id: str = super().setup_session(areq, authn_event, {"client_salt": "", **cinfo})
+        self.scope().grant_id = grant_id
+        return grant_id
+
+    def _drop_grant(self, scope: RequestScope) -> None:
+        """Forget the grant of a request that has failed; a login that came with it stands."""
+        if scope.grant_id is not None:
+            del self.sdb[scope.grant_id]
 
     # -- answers ------------------------------------------------------------------------------------------------------
 
@@ -145,14 +206,21 @@ class AuthorizationSeam(Seam):
 
     def authz_part2(self, user: str, areq: Any, sid: str, **kwargs: Any) -> Response:
         """Answer a request of a user who is signed in: the successful response, in the response mode asked for."""
+        context = self.scope_and_context()[1]
         result = self._complete_authz(user, areq, sid, **kwargs)
         if isinstance(result, Response):
-            return result
+            if result.status_code < 400:
+                return result
+            raise AuthorizationError(context, "server_error", "the request cannot be carried out")
         response = result[0]
         parameters = {name: " ".join(value) if isinstance(value, list) else value for name, value in response.to_dict().items()}
         if "id_token" not in parameters:
             parameters["iss"] = self.name  # RFC 9207: whose answer this is; an ID Token says it itself
-        return self._answer(self.scope_and_context()[1], parameters)
+        if "access_token" in parameters:
+            parameters["expires_in"] = int(self.sdb.access_token.lifetime)
+        if context.state is not None:
+            parameters["state"] = context.state  # pyoidc loses an empty one
+        return self._answer(context, parameters)
 
     def error_parameters(self, context: AuthorizationContext) -> dict[str, str]:
         """Return what an error response carries besides the error and `state`."""
@@ -171,16 +239,6 @@ class AuthorizationSeam(Seam):
             "form_post", action=context.redirect_uri, fields=list(parameters.items()), form_targets=(origin_of(context.redirect_uri),)
         )
         return page_response(page)
-
-    def _checked(self, context: AuthorizationContext, response: Response) -> Response:
-        """Return the response; an error that pyoidc found goes to the RP, not as JSON to the person."""
-        if response.status_code < 400 or isinstance(response, RawResponse):
-            return response
-        logger.info("refused by pyoidc: status %s", response.status_code)
-        uow = self.scope().uow
-        if uow is not None:
-            uow.discard()
-        return self._error_response(context, "invalid_request", "the request cannot be carried out")
 
     def scope_and_context(self) -> tuple[RequestScope, AuthorizationContext]:
         """Return the request being answered and its checked parameters. Raises: RuntimeError: outside of an authorization request."""

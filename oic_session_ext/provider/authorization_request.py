@@ -10,12 +10,12 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from ..errors import InvalidRequest, ProtocolError, UnknownClient
 from ..id_token_hint import BadHint, Hint
 from ..parameters import parse_parameters, single_values
-from .request_scope import AuthorizationContext
+from .request_scope import AuthorizationContext, ResponseMode
 
 RESPONSE_TYPES = (
     "code",
@@ -29,6 +29,8 @@ PROMPTS = ("none", "login", "consent", "select_account")
 DISPLAYS = ("page", "popup", "touch", "wap")
 _PKCE_VALUE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _MAX_LENGTH = {"state": 4096, "nonce": 1024, "redirect_uri": 2048, "client_id": 512, "login_hint": 1024}
+_NOT_A_CLAIM = frozenset({"self", "cls"})
+"""pyoidc passes the names of claims on as keyword arguments, where these two end in a TypeError."""
 
 
 class AuthorizationError(ProtocolError):
@@ -58,7 +60,7 @@ def check_authorization_request(
     _check_request_objects(context)
     _check_authentication(context)
     _check_pkce(context, metadata)
-    return _with_hint(context, verify_hint)
+    return _with_hint(_without_idle_offline_access(context), verify_hint)
 
 
 def _client_of(parameters: Mapping[str, str], client: Callable[[str], Mapping[str, Any] | None]) -> Mapping[str, Any]:
@@ -80,11 +82,12 @@ def _redirectable(parameters: Mapping[str, str], metadata: Mapping[str, Any]) ->
     response_type = frozenset(parameters.get("response_type", "").split())
     default = "query" if response_type <= {"code"} else "fragment"
     mode = parameters.get("response_mode", default)
+    is_for_web = redirect_uri.lower().startswith(("https://", "http://"))  # an application's own scheme takes no form
     return AuthorizationContext(
         client_id=parameters["client_id"],
         redirect_uri=redirect_uri,
         response_type=response_type,
-        response_mode=cast("Literal['query', 'fragment', 'form_post']", mode if mode in ("query", "fragment", "form_post") else default),
+        response_mode=cast(ResponseMode, mode if mode in ("query", "fragment") or (mode == "form_post" and is_for_web) else default),
         state=parameters.get("state"),
         prompt=frozenset(parameters.get("prompt", "").split()),
         max_age=None,
@@ -102,6 +105,8 @@ def _check_response(context: AuthorizationContext, metadata: Mapping[str, Any]) 
     mode = context.parameters.get("response_mode")
     if mode is not None and mode not in ("query", "fragment", "form_post"):
         raise AuthorizationError(context, "invalid_request", "this response_mode is not supported")
+    if mode == "form_post" and context.response_mode != mode:
+        raise AuthorizationError(context, "invalid_request", "a form cannot be posted to this redirect_uri")
     if mode == "query" and context.response_type != {"code"}:
         safe = replace(context, response_mode="fragment")
         raise AuthorizationError(safe, "invalid_request", "tokens are not sent in a query")
@@ -139,7 +144,17 @@ def _is_claims_request(text: str) -> bool:
     if not isinstance(claims, dict):
         return False
     parts = [claims[part] for part in ("userinfo", "id_token") if part in claims]
-    return all(isinstance(part, dict) and all(one is None or isinstance(one, dict) for one in part.values()) for part in parts)
+    return all(isinstance(part, dict) and all(_is_claim_wish(name, wish) for name, wish in part.items()) for part in parts)
+
+
+def _is_claim_wish(name: str, wish: Any) -> bool:
+    """Tell whether a claim is asked for as OIDCC-5.5.1 says; pyoidc looks at the values without looking at their types."""
+    if name in _NOT_A_CLAIM or not (wish is None or isinstance(wish, dict)):
+        return False
+    wish = wish or {}
+    values = wish.get("values", [])
+    wanted = [wish["value"], *values] if "value" in wish and isinstance(values, list) else values
+    return isinstance(values, list) and (name != "acr" or all(isinstance(one, str) for one in wanted))
 
 
 def _check_pkce(context: AuthorizationContext, metadata: Mapping[str, Any]) -> None:
@@ -154,6 +169,15 @@ def _check_pkce(context: AuthorizationContext, metadata: Mapping[str, Any]) -> N
         raise AuthorizationError(context, "invalid_request", "code_challenge_method must be S256")
     if not _PKCE_VALUE.fullmatch(challenge):
         raise AuthorizationError(context, "invalid_request", "code_challenge is malformed")
+
+
+def _without_idle_offline_access(context: AuthorizationContext) -> AuthorizationContext:
+    """Leave `offline_access` out where it is to be ignored: without a code, or without the user's consent (OIDCC-11: MUST)."""
+    scopes = context.parameters["scope"].split()
+    if "offline_access" not in scopes or ("code" in context.response_type and "consent" in context.prompt):
+        return context
+    kept = " ".join(scope for scope in scopes if scope != "offline_access")
+    return replace(context, parameters={**context.parameters, "scope": kept})
 
 
 def _with_hint(context: AuthorizationContext, verify_hint: Callable[[str, str | None], Hint]) -> AuthorizationContext:

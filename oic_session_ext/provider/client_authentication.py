@@ -44,6 +44,7 @@ class ClientAuthentication:
         ways = [bool(authorization), "client_secret" in params, "client_assertion" in params]
         if sum(ways) > 1:
             raise InvalidRequest("more than one way of client authentication in one request")
+        proof: str | None
         if authorization:
             client_id, method, proof = self._basic(authorization)
         elif "client_assertion" in params:

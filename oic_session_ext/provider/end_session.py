@@ -13,7 +13,7 @@ from ..end_session import AskToConfirm, EndSessionParts, LoggedOut, StayedSigned
 from ..end_session_request import EndSessionRequest, resume_request, stash_request
 from ..errors import InvalidConfirmation, ProtocolError
 from ..pages.security_headers import ANY_TARGET
-from ..parameters import parse_parameters
+from ..parameters import parse_parameters, single_values
 from ..settings import SessionManagementSettings
 from .request_scope import BrowserSession, RequestScope
 from .responses import RedirectResponse, page_response
@@ -74,7 +74,9 @@ class EndSessionSeam(Seam):
         parts = EndSessionParts(issuer=self.name, keys=self, clients=self.clients, settings=self.session_settings)
         given = dict(pairs)
         if method == "POST" and _CONFIRMATION in given:
-            answer = "logout" if "logout" in given else "stay" if "stay" in given else ""
+            given = single_values(pairs)
+            answers = [answer for answer in ("logout", "stay") if answer in given]
+            answer = answers[0] if len(answers) == 1 else ""
             return self._answered(confirm_end_session(given[_CONFIRMATION], answer, browser.present, scope.uow, parts), browser)
         if method == "GET" and _RESUME in given:
             request = resume_request(scope.uow, given[_RESUME])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import re
 import threading
 from collections.abc import Mapping
@@ -17,8 +18,7 @@ from urllib.parse import urlencode
 
 from jwkest.jwe import JWEException
 from jwkest.jws import NoSuitableSigningKeys
-from oic.exception import FailedAuthentication, PyoidcError
-from oic.exception import RedirectURIError
+from oic.exception import FailedAuthentication, PyoidcError, RedirectURIError
 from oic.oic.message import AccessTokenRequest, RefreshAccessTokenRequest
 from oic.oic.provider import TokenEndpoint
 from oic.utils.authn.client import verify_client
@@ -71,7 +71,7 @@ class HardeningMixin(DiscoverySeam, IdTokenSeam, AuthorizationSeam):
         if not grant_type:
             raise InvalidRequest("grant_type is missing")
         request_class = RefreshAccessTokenRequest if grant_type == "refresh_token" else AccessTokenRequest
-        areq = request_class(**params)
+        areq = request_class().from_dict(params)
         areq["client_id"] = self._client_of(areq, params, authn)
         if grant_type == "authorization_code":
             return self.code_grant_type(areq)
@@ -124,7 +124,7 @@ class HardeningMixin(DiscoverySeam, IdTokenSeam, AuthorizationSeam):
         if self.sdb.token_factory["refresh_token"].is_expired(token):
             raise InvalidGrant("this refresh token is not good", detail="refresh token expired")
         asked = areq.get("scope")
-        if asked and not set(asked) <= set(row.get("scope", ())):
+        if asked and not set(asked.split() if isinstance(asked, str) else asked) <= set(row.get("scope", ())):
             raise ProtocolError("more scope than was granted", error="invalid_scope")
         refresh_token = self.renew_refresh_token(grant_id, token, row)
         row = dict(row, access_token=self.sdb.access_token(sid=grant_id, sinfo=row), oauth_state="token", token_type="Bearer")  # noqa: S106 a type
@@ -157,8 +157,9 @@ class HardeningMixin(DiscoverySeam, IdTokenSeam, AuthorizationSeam):
 
     def pkce_challenge(self, row: Mapping[str, Any]) -> str | None:
         """Return the S256 challenge that the authorization request of a grant came with, None for none (RFC 7636)."""
-        match = re.search(r'"code_challenge": ?"([A-Za-z0-9._~-]*)"', row.get("authzreq", ""))
-        return match[1] if match else None
+        text = row.get("authzreq", "")
+        found = json.loads(text).get("code_challenge") if '"code_challenge"' in text else None
+        return found if isinstance(found, str) else None
 
     def may_refresh(self, row: Mapping[str, Any]) -> bool:
         """Tell whether a grant gets a refresh token: with `offline_access` (OIDCC-11)."""

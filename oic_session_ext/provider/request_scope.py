@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from ..id_token_hint import Hint
 from ..model import OpSession
 from ..store.unit_of_work import UnitOfWork
 
+ResponseMode: TypeAlias = Literal["query", "fragment", "form_post"]
 
 @dataclass(frozen=True, slots=True)
 class CompletedLogin:
@@ -51,7 +52,7 @@ class AuthorizationContext:
     client_id: str
     redirect_uri: str
     response_type: frozenset[str]
-    response_mode: Literal["query", "fragment", "form_post"]
+    response_mode: ResponseMode
     state: str | None
     prompt: frozenset[str]
     max_age: int | None
@@ -87,12 +88,16 @@ class BrowserSession:
 
 @dataclass(slots=True)
 class RequestScope:
-    """One request at the seam. `uow` is None for a provider that has no store."""
+    """One request at the seam.
+
+    `uow` is None for a provider that has no store. `grant_id` is the grant that an authorization request has made.
+    """
 
     uow: UnitOfWork | None = None
     browser: BrowserSession | None = None
     answered: Answered = field(default_factory=Answered)
     authorization: AuthorizationContext | None = None
+    grant_id: str | None = None
 
 
 _CURRENT: ContextVar[RequestScope | None] = ContextVar("oic_session_ext_request", default=None)

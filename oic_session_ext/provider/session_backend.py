@@ -39,7 +39,7 @@ class StoreSessionBackend(SessionBackend):
     def unit(self) -> Iterator[UnitOfWork]:
         """Give the request's unit of work, or outside of a request one that is committed at the end of the block."""
         scope = current_scope()
-        if scope is not None and scope.uow is not None:
+        if scope is not None and scope.uow is not None and scope.uow.store is self._store:
             yield scope.uow
             return
         uow = UnitOfWork(self._store, self._clock(), stored_row=stored_row)

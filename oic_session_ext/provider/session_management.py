@@ -14,7 +14,7 @@ from typing import Any
 from oic.utils.http_util import Response
 from oic.utils.sdb import SessionDB
 
-from ..browser_state import CookiePolicy, may_write_browser_state, read_cookies, unauthenticated_op_browser_state
+from ..browser_state import CookiePolicy, may_write_browser_state, unauthenticated_op_browser_state
 from ..clock import Clock, system_clock
 from ..errors import ConfigError, InvalidClient, InvalidGrant
 from ..model import EphemeralRecord, OpSession
@@ -141,8 +141,8 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
             return None
         if present is not None and present.uid == login.uid and login.auth_time <= present.auth_time:
             return None
-        ticket = f"{login.uid} {login.auth_time} {read_cookies(cookie).get(self.cookie_name, authorization)}"
-        key = hashlib.sha256(ticket.encode()).hexdigest()
+        # not by the cookie's text: quoted or padded differently it would be another one that says the same
+        key = hashlib.sha256(f"{login.uid} {login.auth_time}".encode()).hexdigest()
         if uow.ephemeral(_TICKET, key) is not None:
             return None
         until = login.auth_time + self.session_settings.login_ticket_lifetime_s
@@ -179,8 +179,7 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
 
     def _session_state(self, context: AuthorizationContext) -> str:
         scope, _ = self.scope_and_context()
-        state = self._browser_state(self._browser_of(scope).present)
-        return issue_session_state(context.client_id, context.redirect_uri, state)
+        return issue_session_state(context.client_id, context.redirect_uri, self._browser_state(self._browser_of(scope).present))
 
     def may_refresh(self, row: Mapping[str, Any]) -> bool:
         """Tell whether a grant gets a refresh token: with `offline_access`, or without it where the setting allows."""
@@ -217,9 +216,9 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
         elif browser.ended:
             response.headers.append(("Set-Cookie", self.cookie_policy.expire_session_cookie()))
         state = self._browser_state(browser.present)
-        if self.session_settings.check_session and self.cookie_policy.browser_state(browser.cookie_header) != state:
-            if browser.new_secret is not None or may_write_browser_state(browser.headers, browser.carried_session):
-                response.headers.append(("Set-Cookie", self.cookie_policy.browser_state_cookie(state)))
+        is_due = self.session_settings.check_session and self.cookie_policy.browser_state(browser.cookie_header) != state
+        if is_due and (browser.new_secret is not None or may_write_browser_state(browser.headers, browser.carried_session)):
+            response.headers.append(("Set-Cookie", self.cookie_policy.browser_state_cookie(state)))
         return response
 
     def _browser_state(self, session: OpSession | None) -> str:

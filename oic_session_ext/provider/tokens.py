@@ -55,7 +55,7 @@ class SealedToken(Token):
         sealed = self._keys[0].encrypt(nonce, struct.pack(">Q", self._clock()) + sid.encode(), self._aad)
         return base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
 
-    def key(self, user: str = "", areq: Mapping[str, Any] | None = None) -> str:
+    def key(self, user: str = "", areq: Mapping[str, Any] | None = None, **kwargs: Any) -> str:
         """Return a fresh grant id."""
         return new_grant_id()
 

@@ -16,6 +16,8 @@ from .responses import RawResponse, json_response
 logger = logging.getLogger("oic_session_ext")
 
 _FORM = "application/x-www-form-urlencoded"
+_MAX_DIGITS = 12
+"""Python refuses to make a number of a text with thousands of digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def _read_body(environ: Mapping[str, Any]) -> str:
     length = environ.get("CONTENT_LENGTH") or "0"
     if not (length.isascii() and length.isdigit()) or (length == "0" and environ.get("HTTP_TRANSFER_ENCODING")):
         raise InvalidRequest("the length of the body is unknown", status=411)
-    if int(length) > MAX_REQUEST_BYTES:
+    if len(length) > _MAX_DIGITS or int(length) > MAX_REQUEST_BYTES:
         raise InvalidRequest("the request is too long", status=413)
     try:
         return str(environ["wsgi.input"].read(int(length)).decode("utf-8"))

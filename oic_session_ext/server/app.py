@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import cherrypy
+from cherrypy._cprequest import Request
 from cherrypy.process.plugins import Monitor
 
 from ..clock import Clock, system_clock
@@ -99,17 +100,18 @@ def _secrets(settings: ServerSettings) -> SecretRing:
 def _pages(op: BundledProvider, settings: ServerSettings, secrets: SecretRing) -> cherrypy.Application:
     site = Site(op, settings)
     application = cherrypy.Application(site, op.base_path)
-    application.merge(
+    # on the class, not in the configuration: CherryPy refuses some requests before it has read that
+    application.request_class = type(
+        "PagesRequest",
+        (Request,),
         {
-            "/": {
-                "error_page.default": site.error_page,
-                "request.process_request_body": False,
-                "request.query_string_encoding": "latin-1",
-                "request.show_tracebacks": False,
-                "tools.take_no_parameters.on": True,
-            }
-        }
+            "error_page": {"default": site.error_page},
+            "process_request_body": False,
+            "query_string_encoding": "latin-1",
+            "show_tracebacks": False,
+        },
     )
+    application.merge({"/": {"tools.take_no_parameters.on": True}})
     application.toolboxes["tools"].take_no_parameters = cherrypy.Tool("before_handler", take_no_parameters, priority=1)
     application.log.access_log.disabled = True  # request lines hold ID Tokens
     is_https = settings.issuer.startswith("https:")

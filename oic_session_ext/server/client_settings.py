@@ -11,6 +11,7 @@ from urllib.parse import SplitResult
 
 from pydantic import Field, SecretStr
 
+from ..session_state import origin_of
 from .setting_types import LOOPBACK_HOSTS, Flag, Problem, SecretSource, SettingsSection, Text, split_absolute_uri
 
 Uri = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -188,6 +189,10 @@ class ClientSettings(SettingsSection):
             return str(err)
         if parts.scheme in _NEVER:
             return f"must not have the scheme {parts.scheme}:"
+        try:
+            origin_of(uri)
+        except ValueError as err:
+            return f"must be a URI whose origin browsers agree on: {err}"
         if parts.scheme in ("http", "https"):
             return self._http_problem(parts, is_redirect=is_redirect)
         if self.application_type != "native":

@@ -143,7 +143,7 @@ class SessionSettings(SettingsSection):
     """An OP session that no browser request used for so long is over."""
 
     absolute_timeout_s: Duration = 14 * 86400
-    """An OP session is over so long after its first login, used or not."""
+    """An OP session is over so long after its latest active login, used or not."""
 
     max_rp_sessions: Count = 200
     """How many clients one OP session may hold; a further one is refused."""

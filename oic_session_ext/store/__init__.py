@@ -13,6 +13,8 @@ _SQLITE = "sqlite:///"
 def open_store(url: str) -> Store:
     """Open the store that a URL names: `memory:` (gone when the process ends) or `sqlite:///PATH`.
 
+    A process that forks opens it afterwards, in each child: connections are not carried over.
+
     Raises:
         ConfigError: the URL names no engine, or the engine refuses what is there.
         StoreUnavailable: the database cannot be read or written now.

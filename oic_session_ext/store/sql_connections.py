@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -65,6 +65,7 @@ class _ThreadConnection:
 
     def __init__(self, proxy: PoolProxiedConnection) -> None:
         self.proxy = proxy
+        self.dbapi: Any = proxy.dbapi_connection
 
 
 class Connections:
@@ -78,10 +79,11 @@ class Connections:
     def __init__(self, engine: Engine, begin: str, *, one_writer: bool) -> None:
         self._engine = engine
         self._begin = begin
-        self._writing = threading.Lock() if one_writer else None
+        self._writing: AbstractContextManager[Any] = _Line() if one_writer else nullcontext()
         self._dbapi: Any = engine.dialect.loaded_dbapi
         self.IntegrityError: type[Exception] = self._dbapi.IntegrityError
         self._local = threading.local()
+        self._opening = threading.Lock()
         self._open: WeakSet[_ThreadConnection] = WeakSet()
         self._is_closed = False
 
@@ -90,10 +92,10 @@ class Connections:
 
         Raises: StoreUnavailable.
         """
-        cursor = self._cursor()
         try:
+            cursor = self._connection().cursor()
             cursor.execute(statement.sql, statement.bound(values))
-            return list(cursor.fetchall())  # to the end, so that no read transaction stays open
+            return cursor.fetchall()  # type: ignore[no-any-return]  # to the end, so that no read transaction stays open
         except UnicodeEncodeError:
             return []  # a lone surrogate from a peer's JSON: no text of ours is equal to it
         except self._dbapi.Error as err:
@@ -106,49 +108,67 @@ class Connections:
 
         The driver's `IntegrityError` is the caller's to turn into `Conflict`. Raises: StoreUnavailable.
         """
-        if self._writing is not None and not self._writing.acquire(timeout=BUSY_TIMEOUT_S):
-            raise StoreUnavailable("other writers did not finish in time")
-        try:
-            cursor = self._cursor()
+        with self._writing:
             try:
+                connection = self._connection()
+                cursor = connection.cursor()
                 cursor.execute(self._begin)
-                yield cursor
-                self._local.held.proxy.commit()
+                try:
+                    yield cursor
+                except Conflict:
+                    connection.rollback()
+                    raise
+                connection.commit()
             except Conflict:
-                self._local.held.proxy.rollback()
                 raise
-            except BaseException as err:
+            except self._dbapi.Error as err:
+                self._drop()
+                raise StoreUnavailable(str(err)) from err
+            except BaseException:
                 self._drop()  # closing it rolls back
-                if isinstance(err, self._dbapi.Error):
-                    raise StoreUnavailable(str(err)) from err
                 raise
-        finally:
-            if self._writing is not None:
-                self._writing.release()
 
     def close(self) -> None:
-        """Close the connections of all threads; each later use raises StoreUnavailable."""
-        self._is_closed = True
-        for held in list(self._open):
-            held.proxy.invalidate()
-        self._engine.dispose()
+        """Close the connections of all threads, once no transaction is under way; each later use raises StoreUnavailable."""
+        with self._writing, self._opening:
+            self._is_closed = True
+            for held in self._open:
+                held.proxy.invalidate()
+            self._engine.dispose()
 
-    def _cursor(self) -> DBAPICursor:
-        if self._is_closed:
-            raise StoreUnavailable("the store is closed")
+    def _connection(self) -> Any:
         held: _ThreadConnection | None = getattr(self._local, "held", None)
-        try:
-            if held is None:
+        if held is None or self._is_closed:
+            held = self._local.held = self._open_connection()
+        return held.dbapi
+
+    def _open_connection(self) -> _ThreadConnection:
+        with self._opening:
+            if self._is_closed:
+                raise StoreUnavailable("the store is closed")
+            try:
                 held = _ThreadConnection(self._engine.raw_connection())
-                self._local.held = held
-                self._open.add(held)
-            return held.proxy.cursor()
-        except (SQLAlchemyError, self._dbapi.Error) as err:
-            self._drop()
-            raise StoreUnavailable(str(err)) from err
+            except SQLAlchemyError as err:
+                raise StoreUnavailable(str(err)) from err
+            self._open.add(held)
+            return held
 
     def _drop(self) -> None:
-        held: _ThreadConnection | None = getattr(self._local, "held", None)
+        """Let the next use of this thread open another connection."""
+        held: _ThreadConnection | None = self._local.__dict__.pop("held", None)
         if held is not None:
-            del self._local.held
             held.proxy.invalidate()
+
+
+class _Line:
+    """A lock that is waited for as long as the database would be."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=BUSY_TIMEOUT_S):
+            raise StoreUnavailable("other writers did not finish in time")
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
