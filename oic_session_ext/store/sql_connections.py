@@ -18,7 +18,6 @@ from weakref import WeakSet
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine.interfaces import DBAPICursor
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from ..errors import Conflict, StoreUnavailable
@@ -146,10 +145,7 @@ class Connections:
         with self._opening:
             if self._is_closed:
                 raise StoreUnavailable("the store is closed")
-            try:
-                held = _ThreadConnection(self._engine.raw_connection())
-            except SQLAlchemyError as err:
-                raise StoreUnavailable(str(err)) from err
+            held = _ThreadConnection(self._engine.raw_connection())
             self._open.add(held)
             return held
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import cast
 
@@ -165,13 +166,13 @@ def test_grants_due_sessions_and_sweeps_go_by_an_index_too(store: Store, path: P
 
 
 def _plan(path: Path, sql: str) -> list[str]:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))]
 
 
 def test_tables_of_another_version_are_refused_and_left_alone(path: Path) -> None:
     open_sqlite_store(path).close()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("UPDATE facts SET value = '99' WHERE name = 'schema_version'")
 
     with pytest.raises(ConfigError, match="version 99"):
@@ -180,7 +181,7 @@ def test_tables_of_another_version_are_refused_and_left_alone(path: Path) -> Non
 
 def test_tables_without_a_version_are_refused(path: Path) -> None:
     open_sqlite_store(path).close()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("DELETE FROM facts")
 
     with pytest.raises(ConfigError, match="version None"):
@@ -226,6 +227,18 @@ def test_a_write_that_another_process_blocks_is_unavailable_and_works_again_afte
     assert store.op_session("id-one") == example_op_session()
     blocker.close()
     store.close()
+
+
+def test_a_database_that_is_blocked_at_start_is_unavailable(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_sqlite_store(path).close()
+    monkeypatch.setattr(sql_connections, "_PRAGMAS", (*sql_connections._PRAGMAS, "PRAGMA busy_timeout = 1"))
+    with closing(sqlite3.connect(path, isolation_level=None)) as blocker:
+        blocker.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(StoreUnavailable, match="locked"):
+            open_sqlite_store(path)
+
+    open_sqlite_store(path).close()
 
 
 def test_a_write_that_another_thread_blocks_is_unavailable(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,6 +344,6 @@ def test_the_end_of_an_op_session_takes_the_rows_with_it(store: Store, path: Pat
 
     store.commit([EndOpSession(session)])
 
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         left = connection.execute("SELECT id FROM op_sessions UNION SELECT sid FROM rp_sessions UNION SELECT id FROM grants").fetchall()
     assert left == []
