@@ -202,7 +202,6 @@ class AuthorizationSeam(Seam):
 
     def response_mode(self, areq: Any, fragment_enc: bool, **kwargs: Any) -> None:
         """Leave the response mode to `authz_part2`, which knows them all."""
-        return None
 
     def authz_part2(self, user: str, areq: Any, sid: str, **kwargs: Any) -> Response:
         """Answer a request of a user who is signed in: the successful response, in the response mode asked for."""

@@ -46,7 +46,7 @@ class EndSessionSeam(Seam):
     def end_session_endpoint(
         self,
         request: Any = "",
-        cookie: str | None = None,
+        cookie: Any = None,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
         **kwargs: Any,

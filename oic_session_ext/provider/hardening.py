@@ -23,7 +23,6 @@ from oic.oic.message import AccessTokenRequest, RefreshAccessTokenRequest
 from oic.oic.provider import TokenEndpoint
 from oic.utils.authn.client import verify_client
 from oic.utils.http_util import Response
-from oic.utils.sdb import WrongTokenType
 
 from .. import jose
 from ..errors import InvalidClient, InvalidGrant, InvalidRequest, InvalidToken, ProtocolError
@@ -58,7 +57,7 @@ class HardeningMixin(DiscoverySeam, IdTokenSeam, AuthorizationSeam):
         text = urlencode(request) if isinstance(request, Mapping) else request
         uses_basic = bool(authn) and str(authn).lower().startswith("basic")
 
-        def work(scope: Any) -> Response:
+        def work(_: Any) -> Response:
             try:
                 return self._grant_tokens(single_values(parse_parameters(text)), authn or None)
             except ProtocolError as err:
@@ -132,15 +131,18 @@ class HardeningMixin(DiscoverySeam, IdTokenSeam, AuthorizationSeam):
         return self._token_response(grant_id, row, refresh_token=refresh_token)
 
     def _row_of(self, token: str, kind: str) -> tuple[str, Mapping[str, Any]]:
-        factory = self.sdb.token_factory[kind]
-        letter = {"code": "A", "refresh_token": "R"}[kind]
+        refusal, factory = f"this {kind.replace('_', ' ')} is not good", self.sdb.token_factory[kind]
+        if factory is None:
+            raise InvalidGrant(refusal, detail="none are given out")
+        found, grant_id = _opened(factory, token) or ("", "")
+        if found != {"code": "A", "refresh_token": "R"}[kind]:
+            raise InvalidGrant(refusal, detail="unknown or of another type")
         try:
-            found, grant_id = factory.type_and_key(token)
             row = self.sdb[grant_id]
-        except Exception as err:  # pyoidc's own token classes raise whatever their parsing meets
-            raise InvalidGrant(f"this {kind.replace('_', ' ')} is not good", detail="unknown") from err
-        if found != letter or row.get("revoked"):
-            raise InvalidGrant(f"this {kind.replace('_', ' ')} is not good", detail="revoked or of another type")
+        except KeyError as err:
+            raise InvalidGrant(refusal, detail="its grant has ended") from err
+        if row.get("revoked"):
+            raise InvalidGrant(refusal, detail="revoked")
         return grant_id, row
 
     def _check_pkce(self, row: Mapping[str, Any], verifier: str | None) -> None:
@@ -225,7 +227,8 @@ class HardeningMixin(DiscoverySeam, IdTokenSeam, AuthorizationSeam):
         if client_id not in self.keyjar.issuer_keys:
             self.recuperate_keys(client_id, client)
         bundles = self.keyjar.issuer_keys.get(client_id, [])
-        return [jose.import_key(key.serialize(private=False)) for bundle in bundles for key in bundle.keys() if key.kty in ("RSA", "EC")]
+        jwks = [key.serialize(private=False) for bundle in bundles for key in bundle.keys() if key.kty in ("RSA", "EC")]  # noqa: SIM118 no dict
+        return [jose.import_key(jwk) for jwk in jwks]
 
     # -- redirect URIs ------------------------------------------------------------------------------------------------
 
@@ -243,7 +246,7 @@ class HardeningMixin(DiscoverySeam, IdTokenSeam, AuthorizationSeam):
         `authn` is the Authorization header. pyoidc answers 500 when the session is gone, or when a code comes as token.
         """
 
-        def work(scope: Any) -> Response:
+        def work(_: Any) -> Response:
             try:
                 return self._do_user_info(self._bearer_token(request, kwargs.get("authn")))
             except ProtocolError as err:
@@ -264,12 +267,12 @@ class HardeningMixin(DiscoverySeam, IdTokenSeam, AuthorizationSeam):
         return in_header.strip()
 
     def _do_user_info(self, token: str, **kwargs: Any) -> Response:
-        factory = self.sdb.access_token
+        letter, grant_id = _opened(self.sdb.access_token, token) or ("", "")
+        if letter != "T" or self.sdb.access_token.is_expired(token):
+            raise InvalidToken("this access token is not good")
         try:
-            letter, grant_id = factory.type_and_key(token)
-            is_good = letter == "T" and not factory.is_expired(token)
-            row = self.sdb[grant_id] if is_good else {"revoked": True}
-        except (WrongTokenType, KeyError, ValueError, TypeError) as err:
+            row: Mapping[str, Any] = self.sdb[grant_id]
+        except KeyError as err:
             raise InvalidToken("this access token is not good") from err
         if row.get("revoked") or self.clients.get(row["client_id"]) is None:
             raise InvalidToken("this access token is not good")
@@ -281,3 +284,12 @@ class HardeningMixin(DiscoverySeam, IdTokenSeam, AuthorizationSeam):
             raise InvalidToken("the claims asked for are not this user's") from err
         response.headers += [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
         return response
+
+
+def _opened(factory: Any, token: str) -> tuple[str, str] | None:
+    """Return the letter and the grant of a token, None for what is none."""
+    try:
+        letter, grant_id = factory.type_and_key(token)
+    except Exception:  # noqa: BLE001 pyoidc's own token classes raise whatever their parsing meets
+        return None
+    return str(letter), str(grant_id)

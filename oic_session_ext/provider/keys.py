@@ -64,7 +64,8 @@ class OpKeys:
 
     def _keys(self, use: str) -> list[Any]:
         bundles = self._keyjar.issuer_keys.get("", [])
-        return [key for bundle in bundles for key in bundle.keys() if key.kty in ("RSA", "EC") and (key.use or "sig") == use]
+        keys = [key for bundle in bundles for key in bundle.keys()]  # noqa: SIM118 a KeyBundle is no dict
+        return [key for key in keys if key.kty in ("RSA", "EC") and (key.use or "sig") == use]
 
     def _convert(self, key: Any) -> Key:
         known = self._converted.get(id(key))
@@ -76,7 +77,7 @@ class OpKeys:
 
 def generate_private_jwks() -> dict[str, list[dict[str, Any]]]:
     """Return fresh private keys: RSA and P-256 to sign with, RSA for hints that an RP encrypts to this OP."""
-    keys = [
+    keys: list[RSAKey | ECKey] = [
         RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, auto_kid=True),
         ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True),
         RSAKey.generate_key(2048, {"use": "enc", "alg": "RSA-OAEP-256"}, auto_kid=True),

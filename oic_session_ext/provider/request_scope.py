@@ -17,6 +17,7 @@ from ..store.unit_of_work import UnitOfWork
 
 ResponseMode: TypeAlias = Literal["query", "fragment", "form_post"]
 
+
 @dataclass(frozen=True, slots=True)
 class CompletedLogin:
     """A user has just proved who they are to the OP's own login page.

@@ -33,7 +33,9 @@ class RedirectResponse(RawResponse):
     """A 303 to a URI that has been checked (RFC 9700, 4.12: never 307, which would repeat a form's body)."""
 
     def __init__(self, location: str, headers: Sequence[tuple[str, str]] = ()) -> None:
-        super().__init__(b"", 303, [("Location", location), ("Content-Type", "text/plain"), ("Referrer-Policy", "no-referrer"), *NO_STORE, *headers])
+        super().__init__(
+            b"", 303, [("Location", location), ("Content-Type", "text/plain"), ("Referrer-Policy", "no-referrer"), *NO_STORE, *headers]
+        )
         self.location = location
 
 

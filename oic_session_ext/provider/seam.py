@@ -1,5 +1,6 @@
-"""What both mixins stand on: the request's scope, the OP's keys, error pages, and the parts of pyoidc's constructor
-that are unsafe as they come.
+"""What both mixins stand on.
+
+The request's scope, the OP's keys, error pages, and the parts of pyoidc's constructor that are unsafe as they come.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class StoreSessionBackend(SessionBackend):
         yield uow
         uow.commit()
 
-    def __getitem__(self, key: str) -> dict[str, Any]:
+    def __getitem__(self, key: object) -> dict[str, Any]:
         """Return the row of a grant. Raises: KeyError: there is none."""
         if not isinstance(key, str) or len(key) != GRANT_ID_LENGTH:
             raise KeyError(key)  # pyoidc asks with tokens too: these are never ids
@@ -71,7 +71,7 @@ class StoreSessionBackend(SessionBackend):
 
     def __contains__(self, key: object) -> bool:
         try:
-            self[cast(str, key)]
+            self[key]
         except KeyError:
             return False
         return True
@@ -104,7 +104,7 @@ class StoreSessionBackend(SessionBackend):
             sid=row.get("sid"),
             data=row,
             created_at=now,
-            expires_at=now + max(self._settings.code_lifetime_s, self._settings.access_token_lifetime_s),
+            expires_at=now + self._settings.code_lifetime_s + self._settings.access_token_lifetime_s,  # redeemed at the last moment
         )
 
 

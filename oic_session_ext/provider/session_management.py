@@ -93,7 +93,7 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
     def token_endpoint(self, request: Any = "", authn: str | None = "", dtype: str = "urlencoded", **kwargs: Any) -> Response:
         """Answer a token request in one unit of work, whichever token endpoint the provider behind it has."""
 
-        def work(scope: RequestScope) -> Response:
+        def work(_: RequestScope) -> Response:
             try:
                 return super(SessionManagementMixin, self).token_endpoint(request, authn, dtype, **kwargs)
             except KeyError as err:  # pyoidc's own endpoint, asked with a code or token whose grant has ended
@@ -203,7 +203,9 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
         uow = self._uow_of(scope)
         found = op_session_of_cookie(uow, self.cookie_policy.session_secret(cookie))
         live = found if found is not None and found.is_live(uow.now) else None
-        return BrowserSession(cookie_header=cookie, headers=headers or {}, present=live, over=None if live else found, carried_session=live is not None)
+        return BrowserSession(
+            cookie_header=cookie, headers=headers or {}, present=live, over=None if live else found, carried_session=live is not None
+        )
 
     def dress(self, scope: RequestScope, response: Response) -> Response:
         """Return the response with the cookies that the browser is to have from now on."""

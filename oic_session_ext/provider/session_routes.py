@@ -50,7 +50,7 @@ class SessionRoutes(EndSessionSeam):
 
     @cached_property
     def _check_session_page(self) -> CheckSessionPage:
-        context = check_session_context(
+        context: dict[str, Any] = check_session_context(
             self.cookie_policy, self.pages.asset_url("check_session.js"), loop_guard=self.session_settings.check_session_loop_guard
         )
         return CheckSessionPage(self.pages.render("check_session", **context).body)

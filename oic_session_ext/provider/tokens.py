@@ -59,7 +59,7 @@ class SealedToken(Token):
         """Return a fresh grant id."""
         return new_grant_id()
 
-    def open(self, token: str) -> tuple[str, int]:
+    def open(self, token: object) -> tuple[str, int]:
         """Return the grant id and the instant of issue.
 
         Raises: WrongTokenType: it is not a token of this type sealed by this OP.
@@ -139,11 +139,20 @@ class StoredRefreshToken(SealedToken):
         return token
 
     def valid(self, token: str) -> bool:
-        """Tell whether it is the good refresh token of its grant. Raises: WrongTokenType: it is no refresh token."""
+        """Tell whether it is the good refresh token of its grant, whose OP session, unless it is offline, is live.
+
+        A session whose time is over may still lie in the store: nobody has ended it yet.
+        Raises: WrongTokenType: it is no refresh token.
+        """
         grant_id, _ = self.open(token)
         with self._unit() as uow:
             grant = uow.grant(grant_id)
-        return grant is not None and grant.refresh_digest is not None and hmac.compare_digest(grant.refresh_digest, _digest(token))
+            if grant is None or grant.refresh_digest is None or not hmac.compare_digest(grant.refresh_digest, _digest(token)):
+                return False
+            if grant.is_offline or grant.op_session_id is None:
+                return True
+            session = uow.store.op_session(grant.op_session_id)
+            return session is not None and session.is_live(uow.now)
 
 
 def _digest(token: str) -> str:
