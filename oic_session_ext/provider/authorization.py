@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from functools import cached_property
@@ -10,6 +11,7 @@ from http.cookies import CookieError
 from typing import Any
 from urllib.parse import urlencode
 
+from oic.exception import PyoidcError
 from oic.oic.message import AuthorizationRequest
 from oic.oic.provider import Provider as PyoidcProvider
 from oic.utils.authn.user import NoSuchAuthentication, TamperAllert, ToOld
@@ -47,8 +49,7 @@ class AuthorizationSeam(Seam):
             scope.answered = answered
             try:
                 context = scope.authorization = check_authorization_request(text, client=self.client, verify_hint=self.verify_hint)
-                cleaned = urlencode([(name, value) for name, value in context.parameters.items() if name not in _OURS])
-                return super(AuthorizationSeam, self).authorization_endpoint(cleaned, cookie, **kwargs)
+                return self._authorize(context, cookie, kwargs)
             except ProtocolError as err:
                 self._drop_grant(scope)
                 if isinstance(err, AuthorizationError):
@@ -88,7 +89,14 @@ class AuthorizationSeam(Seam):
         values["scope"] = [scope for scope in values["scope"].split() if scope in known]
         if context.max_age is not None:
             values["max_age"] = context.max_age
-        return AuthorizationRequest().from_dict(values)
+        if "prompt" in values:
+            values["prompt"] = sorted(context.prompt)
+        if "claims" in values:
+            values["claims"] = json.loads(values["claims"])
+        try:
+            return AuthorizationRequest().from_dict(values)
+        except PyoidcError as err:  # what is left: known names with a language tag and a value of another type
+            raise AuthorizationError(context, "invalid_request", "a parameter is malformed") from err
 
     # -- decisions ----------------------------------------------------------------------------------------------------
 
