@@ -59,7 +59,9 @@ class StoreSessionBackend(SessionBackend):
     def __setitem__(self, key: str, value: Mapping[str, Any]) -> None:
         """Keep the row of a grant, new or changed."""
         with self.unit() as uow:
-            if uow.grant_is_new(key):
+            scope = current_scope()
+            in_request = scope is not None and uow is scope.uow  # there a row that was not read is one just made
+            if uow.grant_is_new(key) if in_request else uow.grant(key) is None:
                 uow.put_grant(self._new_grant(key, dict(value)))
             else:
                 uow.update_grant_data(key, dict(value))
