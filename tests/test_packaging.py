@@ -62,7 +62,7 @@ def test_the_wheel_has_the_command(wheel: Path) -> None:
 
 def test_the_wheel_works_away_from_the_tree(wheel: Path, tmp_path: Path) -> None:
     """Its pages need templates, texts and assets, so rendering one shows that they are found where it is installed."""
-    zipfile.ZipFile(wheel).extractall(tmp_path)
+    shutil.unpack_archive(wheel, tmp_path, "zip")
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         "import oic_session_ext.cli, oic_session_ext.provider\n"

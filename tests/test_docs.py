@@ -1,0 +1,31 @@
+"""What the documents and the code point at is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+CODE = [*sorted((ROOT / "oic_session_ext").rglob("*.py")), *sorted((ROOT / "conf").glob("*.yaml")), ROOT / "setup.py"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
+    targets = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8"))]
+
+    assert not [target for target in targets if target and "://" not in target and not (document.parent / target).exists()]
+
+
+def test_every_document_that_the_code_names_is_there() -> None:
+    named = {name for file in CODE for name in re.findall(r"\bdocs/[\w/.-]+\.md", file.read_text(encoding="utf-8"))}
+
+    assert not [name for name in sorted(named) if not (ROOT / name).exists()]
+
+
+def test_every_decision_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+
+    assert not [file.name for file in (ROOT / "docs" / "adr").glob("*.md") if f"(adr/{file.name})" not in index]
