@@ -154,13 +154,14 @@ class Demo:
         running: list[RunningPart] = []
         try:
             for part in self._parts:
-                running.append(RunningPart(part, self._log_dir))
+                started = RunningPart(part, self._log_dir)
+                running.append(started)  # one by one: what is started already is ended if the next one cannot be
             self._wait_until_ready(running)
             if not self._is_asked_to_stop:
                 self._announce()
             while not self._is_asked_to_stop:
-                for started in running:
-                    started.require_alive()
+                for each in running:
+                    each.require_alive()
                 time.sleep(0.2)
         finally:
             stop_all(running)

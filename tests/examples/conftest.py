@@ -10,7 +10,7 @@ import pytest
 
 from tests.examples.fake_op import FakeOp
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples" / "rp"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "examples" / "rp"))
 
 
 @pytest.fixture(scope="module")

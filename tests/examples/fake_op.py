@@ -173,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(200, self.op.poll(body).encode(), "text/plain")
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Say nothing: the tests read what was asked."""
 
     def _json(self, status: int, value: dict[str, Any]) -> None:

@@ -39,9 +39,9 @@ def start_demo(config: DemoConfig, tmp_path: Path) -> Iterator[Callable[[], subp
     yield start
 
     for process in started:
-        if process.poll() is None:
+        with process:  # closes its pipes
             process.terminate()
-            process.communicate(timeout=ENDS_WITHIN_S)
+            process.wait(ENDS_WITHIN_S)
 
 
 def listens(address: str) -> bool:
@@ -73,7 +73,7 @@ def pid_listening_on(address: str) -> int:
     inode = next(row[9] for row in rows if row[1].endswith(":" + port) and row[3] == "0A")
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:
-            if os.readlink(link) == f"socket:[{inode}]":
+            if str(link.readlink()) == f"socket:[{inode}]":
                 return int(link.parts[2])
         except OSError:
             continue
