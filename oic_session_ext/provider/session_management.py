@@ -178,8 +178,8 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
         return {"session_state": self._session_state(context)} if self.session_settings.check_session else {}
 
     def _session_state(self, context: AuthorizationContext) -> str:
-        scope, _ = self.scope_and_context()
-        return issue_session_state(context.client_id, context.redirect_uri, self._browser_state(self._browser_of(scope).present))
+        state = self._browser_state(self._browser_of(self.scope()).present)
+        return issue_session_state(context.client_id, context.redirect_uri, state)
 
     def may_refresh(self, row: Mapping[str, Any]) -> bool:
         """Tell whether a grant gets a refresh token: with `offline_access`, or without it where the setting allows."""
