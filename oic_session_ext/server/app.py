@@ -14,6 +14,7 @@ from ..secret_ring import SecretRing, load_or_create
 from ..store import open_store
 from ..store.base import Store
 from .client_address import with_client_address
+from .http_server import StrictServer
 from .logs import configure_logging
 from .op import BundledProvider
 from .protocol_routes import protocol_routes
@@ -82,6 +83,7 @@ def serve(settings: ServerSettings) -> None:
             }
         )
     cherrypy.tree.graft(server.application, "")
+    cherrypy.server.instance = StrictServer(cherrypy.server)
     Monitor(cherrypy.engine, server.sweeper.sweep, frequency=SWEEP_EVERY_S, name="sweeper").subscribe()
     cherrypy.engine.subscribe("exit", server.store.close)
     cherrypy.engine.signals.subscribe()

@@ -109,6 +109,7 @@ def _send(route: Route) -> bytes:
 
 
 def _copy_headers(response: Response) -> None:
+    cherrypy.serving.response.headers.pop("Server", None)  # it tells CherryPy's version
     for name, value in response.headers:
         if name.lower() == "set-cookie":
             cherrypy.serving.response.cookie.load(value)

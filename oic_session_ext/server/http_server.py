@@ -1,0 +1,77 @@
+"""The HTTP server under CherryPy, made strict: what a proxy in front could read differently is refused and its connection closed.
+
+Two parties that disagree where a request ends let one person's request be answered to another (request smuggling).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cheroot.server import HeaderReader, HTTPConnection
+from cherrypy._cpwsgi_server import CPWSGIHTTPRequest, CPWSGIServer
+
+_SOFTWARE = "oic-session-ext"
+_ONCE = frozenset({b"Content-Length", b"Content-Type", b"Host", b"Authorization", b"Origin"})
+
+
+class _Headers(dict[bytes, bytes]):
+    """Header values by name; a second value for one that decides something is an error, where cheroot takes the last."""
+
+    def __setitem__(self, name: bytes, value: bytes) -> None:
+        if name in _ONCE and name in self:
+            raise ValueError("A header came more than once.")
+        super().__setitem__(name, value)
+
+
+class _StrictHeaderReader(HeaderReader):  # type: ignore[misc]
+    """Leaves out names with an underscore: in WSGI `X_Forwarded_For` would pass for the proxy's own `X-Forwarded-For`."""
+
+    def _allow_header(self, key_name: bytes) -> bool:
+        return b"_" not in key_name
+
+
+class StrictRequest(CPWSGIHTTPRequest):  # type: ignore[misc]
+    """One request as cheroot reads it, with the checks that it leaves out."""
+
+    header_reader = _StrictHeaderReader()
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.inheaders = _Headers()
+
+    def read_request_line(self) -> bool:
+        """Read the first line; False when it was refused."""
+        try:
+            return bool(super().read_request_line())
+        except ValueError:  # a URL that cannot be parsed, which cheroot answers 500
+            self.simple_response("400 Bad Request", "Malformed Request-URI")
+            return False
+
+    def read_request_headers(self) -> bool:
+        """Read the headers; False when they were refused, after which the connection is closed."""
+        if not super().read_request_headers():
+            return False
+        if b"Transfer-Encoding" in self.inheaders:  # its body would be left unread and taken for the next request
+            self.simple_response("411 Length Required", "The length of the body must be said.")
+            return False
+        if not self.inheaders.get(b"Content-Length", b"0").isdigit():
+            self.simple_response("400 Bad Request", "Malformed Content-Length Header.")
+            return False
+        return True
+
+
+class StrictConnection(HTTPConnection):  # type: ignore[misc]
+    """A connection whose requests are read strictly."""
+
+    RequestHandlerClass = StrictRequest
+
+
+class StrictServer(CPWSGIServer):  # type: ignore[misc]
+    """CherryPy's server with strict connections; its `Server` header tells neither versions nor the address listened on."""
+
+    ConnectionClass = StrictConnection
+
+    def __init__(self, adapter: Any) -> None:
+        super().__init__(adapter)
+        StrictConnection.RequestHandlerClass = StrictRequest  # CPWSGIServer sets its own
+        self.server_name = _SOFTWARE
