@@ -25,6 +25,7 @@ INSTALL_REQUIRES = [
     "ruamel.yaml>=0.18,<0.20",  # YAML 1.2 with line numbers; duplicate keys are errors
     "argon2-cffi>=23.1",  # password hashes of the users in the settings file
     "click>=8.1,<9",  # the command line
+    "structlog>=24.1",  # log lines for people and, as JSON, for machines
 ]
 
 EXAMPLES = [

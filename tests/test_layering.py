@@ -32,6 +32,7 @@ OWNERS = {
     "beaker": ("server",),
     "ruamel": ("server",),
     "argon2": ("server",),
+    "structlog": ("server",),
     "oic": ("provider", "server"),
     "jwkest": ("provider", "server"),
     "joserfc": ("jose", "provider"),

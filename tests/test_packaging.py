@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -84,6 +87,50 @@ def test_the_source_archive_holds_what_is_needed_to_work_on_it(dist: Path, file:
         names = {name.partition("/")[2] for name in archive.getnames()}
 
     assert file in names
+
+
+def third_party_imports(folder: Path) -> set[str]:
+    """The packages that the code of a folder imports, without Python's own and this project's."""
+    files = list(folder.rglob("*.py"))
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    local = [*files, *(ROOT / "examples").rglob("*.py")]
+    beside = {file.stem for file in local} | {file.parent.name for file in local} | {"tests", PACKAGE.name}
+    return {name.partition(".")[0] for name in names} - beside - set(sys.stdlib_module_names)
+
+
+def declared(*lists: str) -> set[str]:
+    """The distributions that setup.py names in these lists, in lower case."""
+    tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
+    values = {
+        node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    lines = [item.value for name in lists for item in ast.walk(values[name]) if isinstance(item, ast.Constant)]
+    return {re.split(r"[<>=!~]", str(line))[0].lower() for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("folder", "lists"),
+    [
+        ("oic_session_ext", ("INSTALL_REQUIRES",)),
+        ("examples", ("INSTALL_REQUIRES", "EXAMPLES")),
+        ("bench", ()),
+        ("tests", ("INSTALL_REQUIRES", "EXAMPLES", "TEST")),
+    ],
+)
+def test_whatever_is_imported_is_declared(folder: str, lists: tuple[str, ...]) -> None:
+    comes_with = {"cheroot": "cherrypy", "markupsafe": "jinja2", "pydantic_core": "pydantic", "werkzeug": "flask"}
+    distributions = packages_distributions()
+    known = declared(*lists) | ({"pytest"} if folder == "oic_session_ext" else set())  # oic_session_ext.testing is for tests
+
+    undeclared = {
+        name
+        for name in third_party_imports(ROOT / folder)
+        if comes_with.get(name) not in known and not {one.lower() for one in distributions.get(name, [name])} & known
+    }
+
+    assert not undeclared
 
 
 @pytest.mark.parametrize(
