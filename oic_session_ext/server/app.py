@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import cherrypy
 from cherrypy._cprequest import Request
 from cherrypy.process.plugins import Monitor
+from oic.utils.http_util import Response
 
 from ..clock import Clock, system_clock
+from ..errors import ProtocolError
+from ..provider import Route, WebRequest
 from ..secret_ring import SecretRing, load_or_create
 from ..store import open_store
 from ..store.base import Store
@@ -46,6 +49,8 @@ def build_server(settings: ServerSettings, *, clock: Clock = system_clock) -> Se
     op = BundledProvider(settings, store, secrets, clock=clock)
     tree = cherrypy._cptree.Tree()
     tree.mount(_pages(op, settings, secrets), op.base_path)
+    if op.base_path:
+        tree.graft(Route("elsewhere", "/", ("GET", "POST"), _nothing_here, op.error_page), "")
     for route in protocol_routes(op, settings):
         tree.graft(route, route.path)
     sweeper = Sweeper(store, op.clients, op.session_settings, clock)
@@ -91,6 +96,10 @@ def serve(settings: ServerSettings) -> None:
     cherrypy.engine.block()
 
 
+def _nothing_here(_: WebRequest) -> Response:
+    raise ProtocolError("there is nothing here", error="not_found", status=404)
+
+
 def _secrets(settings: ServerSettings) -> SecretRing:
     if settings.secrets is not None and settings.secrets.env is not None:
         return SecretRing.from_text(settings.secrets.read())
@@ -113,7 +122,15 @@ def _pages(op: BundledProvider, settings: ServerSettings, secrets: SecretRing) -
             "show_tracebacks": False,
         },
     )
-    application.merge({"/": {"tools.take_no_parameters.on": True}})
+    application.merge(
+        {
+            "/": {
+                "tools.take_no_parameters.on": True,
+                "tools.trailing_slash.on": False,  # it redirects to whatever the Host header says
+                "tools.log_headers.on": False,  # they hold cookies
+            }
+        }
+    )
     application.toolboxes["tools"].take_no_parameters = cherrypy.Tool("before_handler", take_no_parameters, priority=1)
     application.log.access_log.disabled = True  # request lines hold ID Tokens
     is_https = settings.issuer.startswith("https:")

@@ -29,20 +29,20 @@ def client_address(environ: Mapping[str, Any], proxy: ProxySettings) -> str:
     address = peer
     while hops and _is_trusted(address, proxy):
         address = hops.pop()
-    return address if _is_address(address) else peer
+    parsed = parse_address(address)
+    return peer if parsed is None else str(parsed)
 
 
 def _is_trusted(address: str, proxy: ProxySettings) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in proxy.trusted if network.version == parsed.version)
+    parsed = parse_address(address)
+    return parsed is not None and any(parsed in network for network in proxy.trusted if network.version == parsed.version)
 
 
-def _is_address(text: str) -> bool:
+def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return an address, None for any other text; an IPv4 address as a socket for both versions writes it is one of IPv4."""
     try:
-        ipaddress.ip_address(text)
+        parsed = ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return parsed if mapped is None else mapped

@@ -22,7 +22,7 @@ _SALT = "pairwise_salt"
 _OWN_URI_LISTS = ("redirect_uris", "post_logout_redirect_uris")
 
 
-class ServerClients(BaseClientDatabase):  # type: ignore[misc]
+class ServerClients(BaseClientDatabase):
     """pyoidc's client database: static clients live in memory, registered ones in the store."""
 
     def __init__(self, static: tuple[ClientSettings, ...], store: Store) -> None:

@@ -1,4 +1,4 @@
-"""The consent page: may this client have what it asks for? (OIDCC-3.1.2.4)"""
+"""The consent page: may this client have what it asks for (OIDCC-3.1.2.4)?"""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..parameters import parse_parameters, single_values
 from ..provider import Answered, WebRequest
 from ..provider.authorization_request import check_authorization_request
 from ..provider.responses import RedirectResponse, page_response
+from .form_origin import check_form_origin
 from .op import CONSENT_URL, BundledProvider
 from .web_session import WebSession
 
@@ -56,6 +57,7 @@ class ConsentPage:
         return page_response(page)
 
     def _decide(self, request: WebRequest, web: WebSession) -> Response:
+        check_form_origin(request.headers, self._op.origin)
         form = single_values(parse_parameters(request.parameters()))
         web.check_csrf_token(form.get("csrf", ""))
         waiting = web.waiting(form.get("request_id", ""))

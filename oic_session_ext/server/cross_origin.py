@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from oic.utils.http_util import Response
+
 from ..provider import Route, WebRequest
 from ..provider.responses import RawResponse
-from oic.utils.http_util import Response
 
 _PREFLIGHT_S = 600
 

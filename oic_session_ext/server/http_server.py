@@ -23,7 +23,7 @@ class _Headers(dict[bytes, bytes]):
         super().__setitem__(name, value)
 
 
-class _StrictHeaderReader(HeaderReader):  # type: ignore[misc]
+class _StrictHeaderReader(HeaderReader):
     """Leaves out names with an underscore: in WSGI `X_Forwarded_For` would pass for the proxy's own `X-Forwarded-For`."""
 
     def _allow_header(self, key_name: bytes) -> bool:
@@ -60,7 +60,7 @@ class StrictRequest(CPWSGIHTTPRequest):  # type: ignore[misc]
         return True
 
 
-class StrictConnection(HTTPConnection):  # type: ignore[misc]
+class StrictConnection(HTTPConnection):
     """A connection whose requests are read strictly."""
 
     RequestHandlerClass = StrictRequest

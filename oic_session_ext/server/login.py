@@ -15,6 +15,7 @@ from ..parameters import parse_parameters, single_values
 from ..provider import Answered, CompletedLogin, WebRequest
 from ..provider.authorization_request import check_authorization_request
 from ..provider.responses import RedirectResponse, page_response
+from .form_origin import check_form_origin
 from .login_throttle import LoginThrottle
 from .op import CONSENT_URL, LOGIN_URL, PASSWORD_ACR, BundledProvider, ConsentRedirect
 from .web_session import WaitingRequest, WebSession
@@ -33,6 +34,7 @@ class LoginPage:
         """Answer a request at the login page."""
         if request.method != "POST":
             return self._show(request.query, web)
+        check_form_origin(request.headers, self._op.origin)
         form = single_values(parse_parameters(request.parameters()))
         web.check_csrf_token(form.get("csrf", ""))
         return self._sign_in(request, web, form)
@@ -45,12 +47,15 @@ class LoginPage:
 
     def _sign_in(self, request: WebRequest, web: WebSession, form: Mapping[str, str]) -> Response:
         request_id, username = form.get("request_id", ""), form.get("username", "")
+        # it goes on waiting: of a form that was sent twice the browser shows the second answer
         waiting = web.waiting(request_id) if request_id else WaitingRequest("")
         if waiting is None:
             raise InvalidRequest("this sign-in was open for too long; go back to the application and try again")
         query = waiting.query
-        if self._throttle.is_closed(username, request.remote):
-            return self._form(web, request_id=request_id, query=query, username=username, problem="too_many_attempts", status=429)
+        if wait_s := self._throttle.closed_for(username, request.remote):
+            refusal = self._form(web, request_id=request_id, query=query, username=username, problem="too_many_attempts", status=429)
+            refusal.headers.append(("Retry-After", str(wait_s)))
+            return refusal
         user = self._op.users.verify(username, form.get("password", ""))
         if user is None:
             self._throttle.note_failure(username, request.remote)
@@ -60,7 +65,6 @@ class LoginPage:
         if not query:
             return self._op.sign_in(request, login)
         response = self._op.authorization_endpoint(query, request.cookie, request.headers, answered=Answered(login=login))
-        web.answered(request_id)
         if isinstance(response, ConsentRedirect):
             # the consent page goes on with this very request, so that prompt=login does not ask again after it
             name = web.wait(query, is_signed_in=True)

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import secrets as random
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from oic.oic.provider import RegistrationEndpoint, UserinfoEndpoint
 from oic.utils.authn.authn_context import AuthnBroker
+from oic.utils.authn.client import verify_client
 from oic.utils.authn.user import UserAuthnMethod
 from oic.utils.authz import AuthzHandling
 from oic.utils.http_util import Response
-from oic.utils.authn.client import verify_client
 
 from ..clock import Clock, system_clock
-from ..model import Consent, OpSession
+from ..errors import InvalidGrant, InvalidToken
+from ..model import Consent, OpSession, Reason
+from ..op_session import end_op_session
 from ..pages import Pages
 from ..provider import CompletedLogin, Provider, SessionManagement
 from ..provider.authorization_request import AuthorizationError
-from ..provider.request_scope import AuthorizationContext, RequestScope
+from ..provider.request_scope import AuthorizationContext, BrowserSession, RequestScope
 from ..provider.responses import RedirectResponse
 from ..provider.seam import ASSETS_URL
 from ..provider.web_request import WebRequest
-from ..secret_ring import SecretRing, load_or_create
-from ..store import open_store
+from ..secret_ring import SecretRing
+from ..session_state import origin_of
 from ..store.base import PutConsent, Store
 from .client_database import ServerClients
 from .settings import ServerSettings
@@ -42,7 +42,7 @@ class ConsentRedirect(RedirectResponse):
     """The user must be asked whether the client may have what it wants: off to the consent page."""
 
 
-class LoginRedirect(UserAuthnMethod):  # type: ignore[misc]
+class LoginRedirect(UserAuthnMethod):
     """pyoidc's idea of a way to sign in: here, a redirect to the login page. Who is signed in, the OP session says."""
 
     def __init__(self, login_path: str) -> None:
@@ -63,6 +63,7 @@ class BundledProvider(Provider):
 
     def __init__(self, settings: ServerSettings, store: Store, secrets: SecretRing, *, clock: Clock = system_clock) -> None:
         self.base_path = urlsplit(settings.issuer).path.rstrip("/")
+        self.origin = origin_of(settings.issuer)
         self.users = UserDirectory(settings.users)
         self.server_clients = ServerClients(settings.clients, store)
         broker = AuthnBroker()
@@ -96,18 +97,27 @@ class BundledProvider(Provider):
         answer, wanted = scope.answered.consent, frozenset(context.parameters.get("scope", "").split())
         if answer == "denied":
             raise AuthorizationError(context, "access_denied", "the user does not allow it")
-        if answer == "allowed":
-            scope.uow.add(PutConsent(Consent(uid, context.client_id, wanted, scope.uow.now)))
+        if answer is None and "consent" not in context.prompt and client.get("consent") == "skip":
             return None
-        must_ask = "consent" in context.prompt
-        if not must_ask and client.get("consent") != "skip":
-            given = scope.uow.consent(uid, context.client_id)
-            must_ask = given is None or not wanted <= given.scopes
-        if not must_ask:
+        given = scope.uow.consent(uid, context.client_id)
+        allowed = given.scopes if given is not None else frozenset()
+        if answer == "allowed":  # to ask for less takes nothing back
+            scope.uow.add(PutConsent(Consent(uid, context.client_id, allowed | wanted, scope.uow.now)))
+            return None
+        if given is not None and wanted <= allowed and "consent" not in context.prompt:
             return None
         if "none" in context.prompt:
             raise AuthorizationError(context, "consent_required", "the user must be asked")
         return ConsentRedirect(f"{self.base_path}/{CONSENT_URL}?{urlencode(context.parameters)}")
+
+    def browser_session(self, scope: RequestScope, cookie: str | None, headers: Mapping[str, str] | None) -> BrowserSession:
+        """Return the OP session that the browser's cookie names; that of a user who was taken out of the settings ends here."""
+        browser = super().browser_session(scope, cookie, headers)
+        if browser.present is not None and self.users.claims(browser.present.uid) is None:
+            assert scope.uow is not None
+            end_op_session(scope.uow, browser.present, Reason.ADMIN, self.clients, self.session_settings)
+            browser.end()
+        return browser
 
     def sign_in(self, request: WebRequest, login: CompletedLogin) -> Response:
         """Begin an OP session for a user who signed in at the OP itself, for no RP; return the way to the front page."""
@@ -124,6 +134,16 @@ class BundledProvider(Provider):
         scope = self.new_scope()
         return self.browser_session(scope, cookie, None).present
 
+    def _row_of(self, token: str, kind: str) -> tuple[str, Mapping[str, Any]]:
+        grant_id, row = super()._row_of(token, kind)
+        uow = self.scope().uow
+        grant = uow.grant(grant_id) if uow is not None else None
+        if grant is None or self.users.claims(grant.uid) is None:
+            raise InvalidGrant("the grant has ended", detail="its user is not in the settings any more")
+        return grant_id, row
+
     def _userinfo(self, uid: str, client_id: str, wanted: Any = None) -> dict[str, Any]:
-        claims = self.users.claims(uid) or {}
+        claims = self.users.claims(uid)
+        if claims is None:
+            raise InvalidToken("this access token is not good", detail="its user is not in the settings any more")
         return {name: claims[name] for name in wanted or () if name in claims}

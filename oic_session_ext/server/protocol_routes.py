@@ -30,8 +30,8 @@ def protocol_routes(op: BundledProvider, settings: ServerSettings) -> list[Route
     health = Health(op.store)
     json_route = partial(Route, refuse=refuse)
     callable_by_scripts = [
-        json_route("discovery", f"{base}/.well-known/openid-configuration", ("GET",), lambda request: op.providerinfo_endpoint()),
-        json_route("jwks", f"{base}/jwks.json", ("GET",), lambda request: op.jwks_endpoint()),
+        json_route("discovery", f"{base}/.well-known/openid-configuration", ("GET",), lambda _: op.providerinfo_endpoint()),
+        json_route("jwks", f"{base}/jwks.json", ("GET",), lambda _: op.jwks_endpoint()),
         json_route("token", f"{base}/token", ("POST",), lambda request: _token(op, request)),
         json_route("userinfo", f"{base}/userinfo", ("GET", "POST"), lambda request: _userinfo(op, request)),
     ]

@@ -41,7 +41,7 @@ class Registration:
             raise InvalidRequest("the body must be JSON", status=415)
         client = self._checked(_json_object(request.body))
 
-        def work(scope: RequestScope) -> Response:
+        def work(_: RequestScope) -> Response:
             metadata = client.metadata()
             self._op.server_clients[client.client_id] = self._op.server_clients.as_pyoidc(metadata) | {"consent": "ask"}
             issued: dict[str, Any] = {"client_id_issued_at": self._op.clock()}

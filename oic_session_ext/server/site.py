@@ -36,7 +36,7 @@ class LastResort:
         """Answer a WSGI request."""
         started: list[tuple[str, list[tuple[str, str]]]] = []
         try:
-            answer = self._application(environ, lambda status, headers, exc_info=None: started.append((status, headers)))
+            answer = self._application(environ, lambda status, headers, _=None: started.append((status, headers)))
             body = list(answer)
             close = getattr(answer, "close", None)
             if close is not None:
@@ -69,7 +69,8 @@ class Site:
 
     @cherrypy.expose  # type: ignore[untyped-decorator]
     def index(self) -> bytes:
-        """Answer a request for the front page."""
+        """Answer a request for the front page, which the issuer's path leads to with and without a slash at its end."""
+        cherrypy.serving.request.wsgi_environ["PATH_INFO"] = "/"
         return _send(self._front)
 
     @cherrypy.expose  # type: ignore[untyped-decorator]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 
-from ..clock import Clock
 from ..clients import ClientRegistry
-from ..errors import Conflict, StoreUnavailable
+from ..clock import Clock
+from ..errors import Conflict, StoreError
 from ..op_session import end_if_over
 from ..settings import SessionManagementSettings
 from ..store.base import Store
@@ -32,15 +32,21 @@ class Sweeper:
         self._clock = clock
 
     def sweep(self) -> int:
-        """End the sessions that are over and remove what has expired; return how many sessions were ended."""
+        """End the sessions that are over and remove what has expired; return how many sessions were ended.
+
+        Raises nothing, since the thread that calls it again and again ends at the first error.
+        """
         try:
             ended = self._end_sessions()
             for _ in range(_BATCHES):
                 swept = self._store.sweep(self._clock(), _BATCH)
                 if max(swept.grants, swept.ephemerals) < _BATCH:
                     break
-        except StoreUnavailable as err:
+        except StoreError as err:
             logger.warning("sweep put off: %s", err)
+            return 0
+        except Exception:
+            logger.exception("sweep: unexpected")
             return 0
         if ended:
             logger.info("sweep: %d sessions were over", ended)

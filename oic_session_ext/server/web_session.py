@@ -65,7 +65,7 @@ def web_session_middleware(
     application: Callable[..., Iterable[bytes]], *, store: Store, clock: Clock, key: bytes, is_https: bool
 ) -> Callable[..., Iterable[bytes]]:
     """Return the application with a web session in its environ; `key` signs the session's id."""
-    middleware = SessionMiddleware(
+    return SessionMiddleware(  # type: ignore[no-any-return]
         application,
         {
             "session.key": "__Host-op_login" if is_https else "op_login",
@@ -82,7 +82,6 @@ def web_session_middleware(
         store=store,
         clock=clock,
     )
-    return middleware  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
