@@ -53,7 +53,10 @@ class IdTokenSeam(Seam):
         if access_token:
             claims["at_hash"] = _left_hash(access_token, alg)
         claims.update(extra_claims or {})
-        return jose.sign(claims, self._signing_key(alg, session["client_id"]), alg)
+        try:
+            return jose.sign(claims, self._signing_key(alg, session["client_id"]), alg)
+        except (jose.BadKey, KeyError) as err:
+            raise NoSuitableSigningKeys(f"no key for {alg}") from err
 
     def userinfo_in_id_token_claims(self, session: Mapping[str, Any]) -> Any:
         """Return the claims that the request wants in the ID Token; None, without parsing it, when it has no `claims`."""
@@ -62,12 +65,9 @@ class IdTokenSeam(Seam):
         return super().userinfo_in_id_token_claims(session)
 
     def _signing_key(self, alg: str, client_id: str) -> jose.Key:
-        try:
-            if alg in jose.MAC_ALGS:
-                return jose.mac_key(str((self.client(client_id) or {}).get("client_secret") or ""), alg)
-            return self.op_keys.signing_key(alg)
-        except (jose.BadKey, KeyError) as err:
-            raise NoSuitableSigningKeys(f"no key for {alg}") from err
+        if alg in jose.MAC_ALGS:
+            return jose.mac_key(str((self.client(client_id) or {}).get("client_secret") or ""), alg)
+        return self.op_keys.signing_key(alg)
 
 
 def _as_dict(user_info: Any) -> dict[str, Any]:
