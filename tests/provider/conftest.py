@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -43,7 +46,7 @@ ISSUER = "https://op.example.com"
 ACR = "urn:example:password"
 SECRET = "0123456789abcdef0123456789abcdef"
 VERIFIER = "v" * 50
-CHALLENGE = "S8IYMj8YIK91SBqKD5AnSSs_bAOgKZmTwxUyYVR-ps4"
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 JWKS = generate_private_jwks()
 KEY_BUNDLE = KeyBundle(JWKS["keys"])  # shared: pyjwkest needs a tenth of a second to read it
 CLIENT_JWKS = generate_private_jwks()
@@ -373,8 +376,6 @@ def request_of(client_id: str = "basic", **changes: Any) -> dict[str, str]:
 
 
 def basic_auth(user: str, password: str) -> str:
-    import base64
-
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
@@ -392,15 +393,10 @@ def clock() -> FakeClock:
 @pytest.fixture(autouse=True)
 def _pyoidc_time(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let pyoidc's cookies tell the time of the test's clock."""
-    import time
-
-    import oic.utils.authn.user as user_module
-    import oic.utils.http_util as http_module
-
     fake = SimpleNamespace(**{name: getattr(time, name) for name in dir(time) if not name.startswith("_")})
     fake.time = lambda: float(clock())
-    monkeypatch.setattr(user_module, "time", fake)
-    monkeypatch.setattr(http_module, "time", fake)
+    monkeypatch.setattr("oic.utils.authn.user.time", fake)
+    monkeypatch.setattr("oic.utils.http_util.time", fake)
 
 
 @pytest.fixture
