@@ -16,7 +16,7 @@ from oic.utils.sdb import SessionDB
 
 from ..browser_state import CookiePolicy, may_write_browser_state, unauthenticated_op_browser_state
 from ..clock import Clock, system_clock
-from ..errors import ConfigError, InvalidClient, InvalidGrant
+from ..errors import ConfigError, InvalidClient, InvalidGrant, InvalidToken
 from ..model import EphemeralRecord, OpSession
 from ..op_session import begin_op_session, end_if_over, join_rp, op_session_of_cookie, use_op_session
 from ..secret_ring import SecretRing
@@ -81,7 +81,7 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
     ) -> Response:
         """Answer an authorization request, with `session_state` on success and on error (OIDCSM-2).
 
-        `headers` are the request's headers, lower-case, of which the Fetch Metadata are read; None where the framework hides them.
+        `headers` are the request's headers, in any case, of which the Fetch Metadata are read; None where the framework hides them.
         """
 
         def work(scope: RequestScope) -> Response:
@@ -98,6 +98,17 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
                 return super(SessionManagementMixin, self).token_endpoint(request, authn, dtype, **kwargs)
             except KeyError as err:  # pyoidc's own endpoint, asked with a code or token whose grant has ended
                 return json_error(InvalidGrant("the grant has ended", detail=str(err)), realm=self.name)
+
+        return self.in_scope(work)
+
+    def userinfo_endpoint(self, request: Any = "", **kwargs: Any) -> Response:
+        """Answer a userinfo request in one unit of work, whichever userinfo endpoint the provider behind it has."""
+
+        def work(_: RequestScope) -> Response:
+            try:
+                return super(SessionManagementMixin, self).userinfo_endpoint(request, **kwargs)
+            except KeyError as err:  # pyoidc's own endpoint, asked with a token whose grant has ended
+                return json_error(InvalidToken("this access token is not good", detail=str(err)), realm=self.name)
 
         return self.in_scope(work)
 
