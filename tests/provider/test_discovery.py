@@ -1,0 +1,163 @@
+"""The discovery document and the keys: what is on and true, nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from oic.oauth2.provider import Provider as OAuthProvider
+
+from oic_session_ext import jose
+from oic_session_ext.provider.keys import OpKeys, generate_private_jwks, key_jar
+
+from .conftest import ISSUER, Answer
+
+
+@pytest.fixture
+def metadata(op):
+    return Answer.of(op.provider.providerinfo_endpoint()).json
+
+
+@pytest.mark.spec("MD-01")
+def test_the_session_endpoints_are_told(metadata):
+    assert metadata["check_session_iframe"] == f"{ISSUER}/check_session"
+    assert metadata["end_session_endpoint"] == f"{ISSUER}/end_session"
+
+
+@pytest.mark.spec("MD-05")
+def test_the_iframe_is_of_the_issuers_origin(metadata):
+    assert metadata["check_session_iframe"].startswith(metadata["issuer"] + "/")
+
+
+def test_the_session_endpoints_are_where_the_document_says(op, metadata):
+    browser = op.browser()
+
+    for name in ("check_session_iframe", "end_session_endpoint"):
+        assert browser.open(metadata[name].removeprefix(ISSUER)).status == 200
+
+
+@pytest.mark.spec("MD-02", "MD-04")
+def test_no_channel_is_promised_that_there_is_not(metadata):
+    for name in metadata:
+        if name.startswith(("frontchannel_", "backchannel_")):
+            assert metadata[name] is False
+
+
+def test_neither_none_nor_rsa1_5_is_offered(metadata):
+    assert metadata["id_token_signing_alg_values_supported"][0] == "RS256"
+    for name, value in metadata.items():
+        if "alg" in name:
+            assert "none" not in value, name
+            assert "RSA1_5" not in value, name
+
+
+def test_request_objects_are_not_offered(metadata):
+    # an absent request_uri_parameter_supported means true
+    assert metadata["request_parameter_supported"] is False
+    assert metadata["request_uri_parameter_supported"] is False
+
+
+def test_what_is_offered_works(op, metadata):
+    browser = op.browser()
+    assert metadata["code_challenge_methods_supported"] == ["S256"]
+    for response_type in metadata["response_types_supported"]:
+        for mode in metadata["response_modes_supported"]:
+            if (response_type, mode) not in {(one, "query") for one in metadata["response_types_supported"] if one != "code"}:
+                answer = browser.authorize(login="alice", response_type=response_type, response_mode=mode)
+                assert "error" not in (answer.in_query or answer.in_fragment or answer.form.fields), (response_type, mode)
+    for prompt in metadata["prompt_values_supported"]:
+        assert browser.authorize(prompt=prompt).status == 303
+    for display in metadata["display_values_supported"]:
+        assert "code" in browser.authorize(display=display).in_query
+
+
+@pytest.mark.parametrize("alg", ["RS256", "ES256", "HS256"])
+def test_every_id_token_alg_that_is_offered_signs(op, metadata, alg):
+    assert alg in metadata["id_token_signing_alg_values_supported"]
+    op.clients["basic"]["id_token_signed_response_alg"] = alg
+
+    assert jose.read_header(op.browser().sign_in()["id_token"])["alg"] == alg
+
+
+def test_the_document_is_the_same_each_time_and_may_be_cached(op):
+    first, second = (Answer.of(op.provider.providerinfo_endpoint()) for _ in range(2))
+
+    assert first.body == second.body
+    assert first.header("Cache-Control") == "public, max-age=300"
+    assert first.cookies == {}
+    assert "version" not in first.json
+
+
+def test_an_issuer_with_a_path_keeps_it(make_op):
+    op = make_op()
+    op.provider.baseurl = f"{ISSUER}/tenant/"
+
+    metadata = op.provider.create_providerinfo().to_dict()
+
+    assert metadata["token_endpoint"] == f"{ISSUER}/tenant/token"
+    assert metadata["check_session_iframe"] == f"{ISSUER}/tenant/check_session"
+    assert {route.path for route in op.provider.session_routes()} >= {"/tenant/end_session", "/tenant/check_session"}
+
+
+def test_an_oauth_provider_in_the_process_does_not_gain_our_endpoints(make_op):
+    before = list(OAuthProvider.endp)
+
+    op = make_op()
+
+    assert OAuthProvider.endp == before
+    assert [endpoint.etype for endpoint in op.provider.endp] == ["authorization", "token", "userinfo", "registration", "end_session"]
+
+
+# -- keys ------------------------------------------------------------------------------------------------------------------
+
+
+def test_only_public_parts_are_published(op):
+    answer = Answer.of(op.provider.jwks_endpoint())
+
+    assert len(answer.json["keys"]) == 3
+    for key in answer.json["keys"]:
+        assert not {"d", "p", "q", "dp", "dq", "qi", "k"} & set(key)
+        assert key["kid"]
+
+
+def test_a_published_key_verifies_an_id_token(op, browser):
+    token = browser.sign_in()["id_token"]
+    keys = [jose.import_key(key) for key in Answer.of(op.provider.jwks_endpoint()).json["keys"]]
+
+    assert jose.verify(token, keys, {"RS256"}).claims["iss"] == ISSUER
+
+
+def test_a_clients_secret_is_not_among_the_published_keys(op):
+    op.provider.keyjar.add_symmetric("", "a-symmetric-key-of-the-op", usage=["sig"])
+    try:
+        assert "symmetric" not in Answer.of(op.provider.jwks_endpoint()).body
+    finally:
+        op.provider.keyjar.issuer_keys[""].pop()
+
+
+@pytest.mark.spec("RI-16")
+def test_after_a_rollover_the_old_key_verifies_and_the_new_one_signs():
+    jar = key_jar(generate_private_jwks())
+    keys = OpKeys(jar)
+    old = jose.sign({"a": 1}, keys.signing_key("RS256"), "RS256")
+    for key in jar.issuer_keys[""][0].keys():
+        key.inactive_since = 1
+    jar.issuer_keys[""] += key_jar(generate_private_jwks()).issuer_keys[""]
+
+    new = jose.sign({"a": 1}, keys.signing_key("RS256"), "RS256")
+
+    assert jose.read_header(old)["kid"] != jose.read_header(new)["kid"]
+    assert jose.verify(old, keys.issuer_keys(), {"RS256"})
+    assert jose.verify(new, keys.issuer_keys(), {"RS256"})
+
+
+def test_generated_keys_survive_being_written_down():
+    jwks = json.loads(json.dumps(generate_private_jwks()))
+
+    assert OpKeys(key_jar(jwks)).signing_algs() == ["RS256", "ES256"]
+
+
+@pytest.mark.parametrize("jwks", [{}, {"keys": {}}, {"keys": ["x"]}, {"keys": []}, {"keys": [{"kty": "oct", "k": "AAAA"}]}])
+def test_a_key_set_that_cannot_sign_is_refused(jwks):
+    with pytest.raises(ValueError, match="must"):
+        key_jar(jwks)
