@@ -57,14 +57,15 @@ class StoreSessionBackend(SessionBackend):
         return cast("dict[str, Any]", grant.data)
 
     def __setitem__(self, key: str, value: Mapping[str, Any]) -> None:
-        """Keep the row of a grant, new or changed."""
+        """Keep the row of a grant, new or changed: this very row, which pyoidc goes on changing within the request."""
+        row = value if isinstance(value, dict) else dict(value)
         with self.unit() as uow:
             scope = current_scope()
             in_request = scope is not None and uow is scope.uow  # there a row that was not read is one just made
             if uow.grant_is_new(key) if in_request else uow.grant(key) is None:
-                uow.put_grant(self._new_grant(key, dict(value)))
+                uow.put_grant(self._new_grant(key, row))
             else:
-                uow.update_grant_data(key, dict(value))
+                uow.update_grant_data(key, row)
 
     def __delitem__(self, key: str) -> None:
         """Remove a grant and with it every token issued from it."""
