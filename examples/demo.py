@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PEOPLE = (("alice", "wonderland"), ("bob", "builder"))  # as conf/demo.yaml has them
 READY_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 5
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The installed command does the same; this finds the package also where it is not installed.
 OP_COMMAND = (sys.executable, "-c", "from oic_session_ext.cli import main; main()", "serve")
 
@@ -141,8 +142,10 @@ class Demo:
         self._is_asked_to_stop = False
 
     def ask_to_stop(self, number: int, frame: FrameType | None) -> None:
-        """The handler of the signals that end the demonstration."""
+        """The handler of the signals that end the demonstration; once is enough, a second Ctrl-C cannot break the ending off."""
         self._is_asked_to_stop = True
+        for each in ENDING_SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
 
     def run(self) -> None:
         """Start all, say where they are, stay until asked to stop. Nothing is left running, whatever happens.
@@ -194,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsFileError as err:
         print(err, file=sys.stderr)
         return 2
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING_SIGNALS:
         signal.signal(number, demo.ask_to_stop)
     try:
         demo.run()

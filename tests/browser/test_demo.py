@@ -39,10 +39,19 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoConfig]:
         assert process.wait(15) == 0
 
 
+@pytest.fixture(scope="module")
+def shared_browser(module_chromium_context: Callable[[], BrowserContext]) -> BrowserContext:
+    """One browser for the module."""
+    return module_chromium_context()
+
+
 @pytest.fixture
-def browser(chromium_context: Callable[[], BrowserContext]) -> BrowserContext:
-    """A browser with nobody signed in anywhere."""
-    return chromium_context()
+def browser(shared_browser: BrowserContext) -> BrowserContext:
+    """A browser with nobody signed in anywhere, and no pages but the first, which keeps it open."""
+    for page in shared_browser.pages[1:]:
+        page.close()
+    shared_browser.clear_cookies()
+    return shared_browser
 
 
 def open_page(browser: BrowserContext, address: str) -> Page:
@@ -209,11 +218,10 @@ def test_after_a_sign_out_the_op_asks_for_the_password_again(browser: BrowserCon
 
 @pytest.mark.spec("SEC-04", "SID-01")
 def test_signing_out_in_one_browser_leaves_the_same_user_in_another_signed_in(
-    chromium_context: Callable[[], BrowserContext], demo: DemoConfig
+    browser: BrowserContext, chromium_context: Callable[[], BrowserContext], demo: DemoConfig
 ) -> None:
-    here, there = chromium_context(), chromium_context()
-    at_a, at_b = both_signed_in(here, demo)
-    also_at_a, also_at_b = both_signed_in(there, demo)
+    at_a, at_b = both_signed_in(browser, demo)
+    also_at_a, also_at_b = both_signed_in(chromium_context(), demo)
     sign_out(at_a)
     expect_signed_out(at_b)
 

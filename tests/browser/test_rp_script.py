@@ -34,10 +34,19 @@ def rp(serving_op: FakeOp) -> Iterator[str]:
         yield base_url
 
 
+@pytest.fixture(scope="module")
+def shared_context(module_chromium_context: Callable[[], BrowserContext]) -> BrowserContext:
+    """One browser for the module."""
+    return module_chromium_context()
+
+
 @pytest.fixture
-def context(chromium_context: Callable[[], BrowserContext], op: FakeOp) -> BrowserContext:
-    """A browser of its own."""
-    return chromium_context()
+def context(shared_context: BrowserContext, op: FakeOp) -> BrowserContext:
+    """The browser as new: no cookies, no pages but the first, which keeps it open."""
+    for page in shared_context.pages[1:]:
+        page.close()
+    shared_context.clear_cookies()
+    return shared_context
 
 
 @pytest.fixture

@@ -106,6 +106,18 @@ def test_a_signal_ends_all_parts_and_the_exit_code_is_0(
     expect_nothing_listens(config)
 
 
+def test_an_impatient_second_signal_leaves_nothing_running_either(
+    start_demo: Callable[[], subprocess.Popen[str]], config: DemoConfig
+) -> None:
+    process = start_demo()
+    first_lines(process)
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+
+    assert process.returncode == 0
+    expect_nothing_listens(config)
+
+
 def test_a_signal_during_the_start_ends_all_parts_too(start_demo: Callable[[], subprocess.Popen[str]], config: DemoConfig) -> None:
     process = start_demo()
     wait_until_it_answers(config.rp_a)
