@@ -118,6 +118,10 @@ class LoginPage(UserAuthnMethod):
     def __call__(self, query: str = "", **kwargs: Any) -> SeeOther:
         return SeeOther(f"/login?{query}")
 
+    def done(self, areq: Any) -> bool:
+        """As pyoidc's own methods: whether the request does not come from the login page."""
+        return self.query_param not in areq
+
 
 def make_key_jar() -> KeyJar:
     jar = KeyJar()

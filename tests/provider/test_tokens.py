@@ -1,0 +1,212 @@
+"""Sealed codes and tokens: nothing but what this OP sealed, for this purpose, opens."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from oic.utils.sdb import WrongTokenType
+
+from oic_session_ext.model import Grant
+from oic_session_ext.provider.session_backend import StoreSessionBackend, create_session_db, stored_row
+from oic_session_ext.provider.tokens import GRANT_ID_LENGTH, SealedToken, StoredRefreshToken, new_grant_id
+from oic_session_ext.secret_ring import SecretRing
+from oic_session_ext.settings import SessionManagementSettings
+from oic_session_ext.store.base import PutGrant
+from oic_session_ext.store.memory import MemoryStore
+
+RING = SecretRing([b"s" * 32])
+GRANT = "g" * GRANT_ID_LENGTH
+
+
+@pytest.fixture
+def access(clock):
+    return SealedToken("T", RING, 3600, clock)
+
+
+def test_a_token_opens_to_its_grant_and_the_instant_of_issue(access, clock):
+    token = access(GRANT)
+
+    assert access.open(token) == (GRANT, clock())
+    assert access.type_and_key(token) == ("T", GRANT)
+    assert access.get_key(token) == GRANT
+    assert access.get_type(token) == "T"
+    assert access.valid(token)
+
+
+def test_two_tokens_of_one_grant_differ(access):
+    assert access(GRANT) != access(GRANT)
+
+
+def test_a_token_says_nothing(access):
+    token = access(GRANT)
+    raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+
+    assert b"ggg" not in raw
+    assert token.isascii()
+
+
+def test_a_token_ends_after_its_lifetime(access, clock):
+    token = access(GRANT)
+
+    assert access.expires_at(token) == clock() + 3600
+    clock.advance(3599)
+    assert not access.is_expired(token)
+    clock.advance(1)
+    assert access.is_expired(token)
+    assert not access.is_expired(token, clock() - 1)
+
+
+@pytest.mark.parametrize("other", ["A", "R"])
+def test_a_token_of_another_type_does_not_open(access, clock, other):
+    with pytest.raises(WrongTokenType):
+        access.open(SealedToken(other, RING, 3600, clock)(GRANT))
+
+
+def test_a_token_of_another_secret_does_not_open(access, clock):
+    with pytest.raises(WrongTokenType):
+        access.open(SealedToken("T", SecretRing([b"x" * 32]), 3600, clock)(GRANT))
+
+
+def test_an_older_secret_still_opens_and_no_longer_seals(access, clock):
+    rotated = SealedToken("T", SecretRing([b"n" * 32, b"s" * 32]), 3600, clock)
+
+    assert rotated.get_key(access(GRANT)) == GRANT
+    with pytest.raises(WrongTokenType):
+        access.open(rotated(GRANT))
+
+
+@pytest.mark.parametrize("token", ["", "x", "é", "A" * 44, "A" * 600, "!" * 40, "=", "A\n", None, 5, b"x", ["x"]], ids=repr)
+def test_anything_else_does_not_open(access, token):
+    with pytest.raises(WrongTokenType):
+        access.open(token)
+
+
+def test_a_changed_bit_is_noticed(access):
+    token = access(GRANT)
+
+    for place in range(0, len(token), 7):
+        changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
+        with pytest.raises(WrongTokenType):
+            access.open(changed)
+
+
+def test_grant_ids_are_random_and_fit_into_a_token():
+    ids = {new_grant_id() for _ in range(100)}
+
+    assert len(ids) == 100
+    assert {len(one) for one in ids} == {GRANT_ID_LENGTH}
+
+
+# -- refresh tokens ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(clock):
+    store = MemoryStore()
+    store.commit([PutGrant(Grant(GRANT, "basic", "alice", "sub", None, None, {"scope": ["openid"]}, clock(), clock() + 60))])
+    return store
+
+
+@pytest.fixture
+def refresh(store, clock):
+    backend = StoreSessionBackend(store, SessionManagementSettings(), clock)
+    return StoredRefreshToken(RING, 1000, clock, backend.unit)
+
+
+def test_the_last_refresh_token_of_a_grant_is_the_good_one(refresh):
+    first = refresh(GRANT)
+    assert refresh.valid(first)
+
+    second = refresh(GRANT)
+
+    assert refresh.valid(second)
+    assert not refresh.valid(first)
+
+
+def test_a_refresh_token_is_known_to_the_store_by_its_digest_alone(refresh, store):
+    token = refresh(GRANT)
+
+    assert token not in repr(vars(store))
+    assert store.grant(GRANT).refresh_digest
+
+
+def test_a_grant_lives_as_long_as_its_refresh_token(refresh, store, clock):
+    refresh(GRANT)
+
+    assert store.grant(GRANT).expires_at >= clock() + 1000
+
+
+def test_a_refresh_token_dies_with_its_grant(refresh, store, clock):
+    token = refresh(GRANT)
+    del create_session_db("https://op", store, RING, SessionManagementSettings(), clock)[GRANT]
+
+    assert not refresh.valid(token)
+    with pytest.raises(KeyError):
+        refresh(GRANT)
+
+
+def test_another_spelling_of_a_refresh_token_is_not_the_good_one(refresh):
+    token = refresh(GRANT)
+
+    for spelling in (token + "=", token.replace("-", "+").replace("_", "/"), token + "A"):
+        if spelling != token:
+            try:
+                assert not refresh.valid(spelling)
+            except WrongTokenType:
+                pass
+
+
+def test_offline_is_what_was_granted_offline_access(refresh, store, clock):
+    refresh(GRANT)
+    assert not store.grant(GRANT).is_offline
+
+    other = "h" * GRANT_ID_LENGTH
+    store.commit([PutGrant(Grant(other, "basic", "alice", "sub", None, None, {"scope": ["openid", "offline_access"]}, clock(), clock()))])
+    refresh(other)
+    assert store.grant(other).is_offline
+
+
+# -- the session backend -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def backend(store, clock):
+    return StoreSessionBackend(store, SessionManagementSettings(), clock)
+
+
+def test_rows_are_found_by_what_is_indexed(backend):
+    assert backend.get_by_uid("alice") == [GRANT]
+    assert backend.get_by_sub("sub") == [GRANT]
+    assert backend.get("client_id", "basic") == [GRANT]
+    assert backend.get("uid", "bob") == []
+    with pytest.raises(KeyError):
+        backend.get("state", "x")
+
+
+@pytest.mark.parametrize("key", ["x", "", None, 5, "z" * GRANT_ID_LENGTH], ids=repr)
+def test_a_row_that_is_not_there_is_a_key_error(backend, key):
+    assert key not in backend
+    with pytest.raises(KeyError):
+        backend[key]
+
+
+def test_a_row_is_written_read_and_removed(backend):
+    key = new_grant_id()
+    backend[key] = {"client_id": "basic", "authn_event": '{"uid": "bob"}', "sub": "s"}
+
+    assert key in backend
+    assert backend.get_by_uid("bob") == [key]
+    backend[key] = backend[key] | {"note": 1}
+    assert backend[key]["note"] == 1
+    del backend[key]
+    assert key not in backend
+    del backend[key]
+
+
+def test_no_token_in_a_row_reaches_the_store(backend, store):
+    key = new_grant_id()
+    backend[key] = {"client_id": "basic", "code": "c0de", "access_token": "t0ken", "refresh_token": "r", "id_token": "i", "state": "kept"}
+
+    assert store.grant(key).data == {"client_id": "basic", "state": "kept"}
+    assert stored_row({"code": "c0de"}) == {}
