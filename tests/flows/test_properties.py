@@ -99,11 +99,8 @@ def authorization_queries(draw: st.DrawFn) -> str:
     """Authorization requests that are nearly right, or not at all."""
     base = request_of(draw(st.sampled_from(["web", "asking", "spa"]))) if draw(st.integers(0, 4)) else {}
     changes = draw(wishes())
-    if draw(st.integers(0, 6)):
-        pairs = [*(base | dict(changes)).items()]
-    else:
-        pairs = [*base.items(), *changes]
-    return _encoded(pairs)
+    may_repeat = draw(st.integers(0, 6)) == 0
+    return _encoded([*base.items(), *changes] if may_repeat else [*(base | dict(changes)).items()])
 
 
 @st.composite
