@@ -90,4 +90,4 @@ def test_any_text_is_parsed_as_the_standard_library_does_or_refused(text):
     except InvalidRequest:
         return
 
-    assert pairs == [pair for pair in parse_qsl(text, keep_blank_values=True)]
+    assert pairs == parse_qsl(text, keep_blank_values=True)

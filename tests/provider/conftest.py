@@ -115,7 +115,7 @@ class LoginPage(UserAuthnMethod):
     def __init__(self) -> None:
         super().__init__(None)
 
-    def __call__(self, query: str = "", **kwargs: Any) -> SeeOther:
+    def __call__(self, query: str = "", **_: Any) -> SeeOther:
         return SeeOther(f"/login?{query}")
 
     def done(self, areq: Any) -> bool:
@@ -195,7 +195,7 @@ class Answer:
         seen: dict[str, Any] = {}
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
-            seen.update(status=int(status.split()[0]), headers=list(headers))
+            seen.update(status=int(status.partition(" ")[0]), headers=list(headers))
 
         body = b"".join(part if isinstance(part, bytes) else part.encode() for part in response({}, start_response))
         for name, value in seen["headers"]:
@@ -323,7 +323,7 @@ class Browser:
         seen: dict[str, Any] = {}
 
         def start_response(status: str, sent: list[tuple[str, str]], exc_info: Any = None) -> None:
-            seen.update(status=int(status.split()[0]), headers=sent)
+            seen.update(status=int(status.partition(" ")[0]), headers=sent)
 
         parts = application(environ_of(path, method, body, {"Cookie": self.cookie or "", **(headers or {})}) | environ, start_response)
         return self.keep(Answer(seen["status"], seen["headers"], b"".join(parts).decode()))
@@ -409,9 +409,7 @@ def make_op(clock: FakeClock) -> Any:
 
     def make(*, provider: type = Provider, clients: dict[str, Any] | None = None, store: MemoryStore | None = None, **settings: Any) -> Op:
         store = store or MemoryStore()
-        management = SessionManagement(
-            store, SecretRing([b"s" * 32]), SessionManagementSettings(**settings), clock
-        )
+        management = SessionManagement(store, SecretRing([b"s" * 32]), SessionManagementSettings(**settings), clock)
         cdb, *rest = _parts(clients or make_clients())
         op = provider(
             ISSUER,

@@ -71,7 +71,21 @@ def test_a_request_that_may_not_be_redirected_is_answered_with_a_page(browser, c
         "=",
         "%",
     ],
-    ids=["redirect_uri twice", "client_id twice", "state twice", "unknown twice", "utf8", "crlf", "nul", "many", "long", "empty", "&", "=", "%"],
+    ids=[
+        "redirect_uri twice",
+        "client_id twice",
+        "state twice",
+        "unknown twice",
+        "utf8",
+        "crlf",
+        "nul",
+        "many",
+        "long",
+        "empty",
+        "&",
+        "=",
+        "%",
+    ],
 )
 def test_a_request_that_cannot_be_read_is_answered_with_a_page(browser, query):
     answer = browser.authorize_raw(query)
@@ -550,7 +564,7 @@ def test_a_scope_that_is_not_known_is_left_out(browser):
 
 
 class AskingProvider(Provider):
-    def consent_response(self, context, uid, client):
+    def consent_response(self, context, *_):
         answer = self.scope().answered.consent
         if answer == "allowed":
             return None

@@ -114,13 +114,15 @@ def test_no_secret_is_logged(op, caplog):
 
     attempt(op, basic_auth("basic", "a-wrong-secret"))
     attempt(op, basic_auth("basic", SECRET))
-    attempt(op, client_id="post", client_secret="another-wrong-secret")  # noqa: S106
+    attempt(op, client_id="post", client_secret="another-wrong-secret")
 
     assert "wrong-secret" not in caplog.text
     assert SECRET not in caplog.text
 
 
-@pytest.mark.parametrize(("expires_at", "error"), [(0, PASSED), (1_700_000_001, PASSED), (1_700_000_000, "invalid_client"), (1, "invalid_client")])
+@pytest.mark.parametrize(
+    ("expires_at", "error"), [(0, PASSED), (1_700_000_001, PASSED), (1_700_000_000, "invalid_client"), (1, "invalid_client")]
+)
 def test_a_secret_ends_when_it_was_registered_to_end(op, expires_at, error):
     op.clients["basic"]["client_secret_expires_at"] = expires_at
 

@@ -140,7 +140,7 @@ def test_after_a_rollover_the_old_key_verifies_and_the_new_one_signs():
     jar = key_jar(generate_private_jwks())
     keys = OpKeys(jar)
     old = jose.sign({"a": 1}, keys.signing_key("RS256"), "RS256")
-    for key in jar.issuer_keys[""][0].keys():
+    for key in jar.issuer_keys[""][0].keys():  # noqa: SIM118 a KeyBundle is no dict
         key.inactive_since = 1
     jar.issuer_keys[""] += key_jar(generate_private_jwks()).issuer_keys[""]
 

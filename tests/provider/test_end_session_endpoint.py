@@ -32,7 +32,7 @@ def is_question(answer):
 @pytest.mark.spec("RI-01", "RI-35", "RI-46", "RI-47")
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_hint_of_this_session_logs_out_and_redirects_with_state(browser, hint, method):
-    answer = browser.end_session(method, id_token_hint=hint, post_logout_redirect_uri=OUT, state="a b&=+%#\"é")
+    answer = browser.end_session(method, id_token_hint=hint, post_logout_redirect_uri=OUT, state='a b&=+%#"é')
 
     assert answer.status == 303
     assert answer.location == f"{OUT}?state=a%20b%26%3D%2B%25%23%22%C3%A9"
@@ -520,7 +520,7 @@ def test_a_fault_of_ours_leaves_no_traceback_on_the_page(op, browser, monkeypatc
 def test_a_head_request_has_the_headers_and_no_body(op):
     seen = []
 
-    body = op.provider.session_middleware(None)(environ_of("/check_session", "HEAD"), lambda status, headers: seen.append(headers))
+    body = op.provider.session_middleware(None)(environ_of("/check_session", "HEAD"), lambda _, headers: seen.append(headers))
 
     assert list(body) == []
     assert int(dict(seen[0])["Content-Length"]) > 0

@@ -283,7 +283,9 @@ def test_3_8_an_rp_that_says_the_user_has_answered(either, changes):
 
 
 def test_3_11_a_request_object_that_nobody_signed(either):
-    request = unsigned({"state": "smuggled", "redirect_uri": REDIRECT_URIS["basic"], "client_id": "basic", "response_type": "code", "scope": "openid"})
+    request = unsigned(
+        {"state": "smuggled", "redirect_uri": REDIRECT_URIS["basic"], "client_id": "basic", "response_type": "code", "scope": "openid"}
+    )
 
     answer = signed_in(either).authorize(request=request, state=None)
 
@@ -292,7 +294,7 @@ def test_3_11_a_request_object_that_nobody_signed(either):
 
 def test_3_12_a_request_uri_is_not_fetched(either, monkeypatch):
     fetched = []
-    monkeypatch.setattr(either.provider.server, "http_request", lambda url, *args, **kwargs: fetched.append(url))
+    monkeypatch.setattr(either.provider.server, "http_request", lambda url, *_, **__: fetched.append(url))
 
     outcome(lambda: signed_in(either).authorize(request_uri="http://169.254.169.254/latest"))
 

@@ -188,7 +188,7 @@ def test_what_a_method_answers_to_sign_in_is_sent_as_it_is(make_op):
     op = make_op()
 
     class Challenge(LoginPage):
-        def __call__(self, **kwargs):
+        def __call__(self, **_):
             return Unauthorized("who are you?", headers=[("WWW-Authenticate", "Negotiate")])
 
     op.provider.authn_broker.db["info"]["1"]["method"] = Challenge()

@@ -109,7 +109,13 @@ def test_managed_refuses_a_session_database_that_it_could_not_end_sessions_in(cl
 
     with pytest.raises(ConfigError, match="sdb"):
         Provider(
-            ISSUER, create_session_db(ISSUER, "secret", "p" * 32), cdb, *rest, keyjar=make_key_jar(), session_management=management, pages=PAGES
+            ISSUER,
+            create_session_db(ISSUER, "secret", "p" * 32),
+            cdb,
+            *rest,
+            keyjar=make_key_jar(),
+            session_management=management,
+            pages=PAGES,
         )
 
 
@@ -131,7 +137,7 @@ def test_managed_two_ops_in_one_process_do_not_share_a_request(make_op):
     other = make_op()
 
     class Asking(SessionManagementMixin, StockProvider):
-        def consent_response(self, context, uid, client):
+        def consent_response(self, *_):
             # an OP that asks another OP of the same process in the middle of a request
             with other.provider.sdb._db.unit() as uow:
                 assert uow.store is other.store
@@ -276,7 +282,11 @@ def test_a_client_without_a_salt_can_be_used(make_op):
 
 def test_the_registered_uris_are_read_however_pyoidc_keeps_them(make_op):
     clients = make_clients()
-    clients["basic"]["redirect_uris"] = ["https://basic.example.com/plain", ["https://basic.example.com/list", None], (REDIRECT_URIS["basic"], "")]
+    clients["basic"]["redirect_uris"] = [
+        "https://basic.example.com/plain",
+        ["https://basic.example.com/list", None],
+        (REDIRECT_URIS["basic"], ""),
+    ]
     clients["basic"]["client_secret"] = SECRET
     op = make_op(clients=clients)
 

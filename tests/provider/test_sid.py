@@ -176,7 +176,7 @@ def test_an_offline_grant_lives_on_when_the_session_runs_out(make_op):
 @pytest.mark.spec("SID-12")
 def test_a_code_dies_with_its_session(op, browser):
     hint = browser.sign_in()["id_token"]
-    code = browser.renew(**{"scope": "openid"}).in_query["code"]
+    code = browser.renew().in_query["code"]
 
     browser.end_session(id_token_hint=hint)
 
@@ -266,7 +266,7 @@ def test_hashes_bind_an_id_token_to_the_code_and_token_beside_it(op, browser):
 def test_claims_of_the_user_never_take_the_place_of_the_tokens_own(make_op):
     op = make_op()
     forged = {"iss": "evil", "sid": "evil", "aud": "evil", "nonce": "evil", "auth_time": 1, "acr": "evil", "exp": 9, "name": "Alice"}
-    op.provider.userinfo = lambda uid, client_id, wanted=None: dict(forged)
+    op.provider.userinfo = lambda *_: dict(forged)
     wish = '{"id_token": {"name": null, "iss": null, "sid": null, "nonce": null, "exp": null}}'
 
     claims = op.claims(op.browser().sign_in(claims=wish)["id_token"])

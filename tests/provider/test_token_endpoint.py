@@ -78,7 +78,9 @@ def test_parameters_that_mean_nothing_here_do_no_harm(op, browser, name):
     assert op.token(code_request(code_of(browser), **{name: "1"}), BASIC).status == 200
 
 
-@pytest.mark.parametrize("repeated", ["grant_type=authorization_code", "code=x", "redirect_uri=x", "client_id=basic&client_id=basic", "a=1&a=1"])
+@pytest.mark.parametrize(
+    "repeated", ["grant_type=authorization_code", "code=x", "redirect_uri=x", "client_id=basic&client_id=basic", "a=1&a=1"]
+)
 def test_a_repeated_parameter_is_refused(op, browser, repeated):
     answer = op.token(f"{urlencode(code_request(code_of(browser)))}&{repeated}", BASIC)
 
@@ -322,7 +324,12 @@ def test_what_the_store_holds_redeems_nothing(op, browser):
 
     kept = repr(vars(op.store))
 
-    for secret in (answer["code"], answer["access_token"], answer["id_token"], *(tokens[name] for name in ("access_token", "refresh_token", "id_token"))):
+    for secret in (
+        answer["code"],
+        answer["access_token"],
+        answer["id_token"],
+        *(tokens[name] for name in ("access_token", "refresh_token", "id_token")),
+    ):
         assert secret not in kept
     assert browser.jar["__Host-op_session"] not in kept
 

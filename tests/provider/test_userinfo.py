@@ -115,7 +115,7 @@ def test_userinfo_is_signed_for_a_client_that_wants_it(make_op):
 
 
 def test_a_users_script_is_sent_as_data(op, browser):
-    op.provider.userinfo = lambda uid, client_id, wanted=None: {"name": "<script>"}
+    op.provider.userinfo = lambda *_: {"name": "<script>"}
     token = browser.sign_in(scope="openid profile")["access_token"]
 
     assert op.userinfo(token).header("Content-Type") == "application/json"

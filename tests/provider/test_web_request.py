@@ -57,7 +57,9 @@ def test_no_cookie_is_none():
     assert WebRequest.from_environ(environ_of("/")).cookie is None
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "", "text/plain", "multipart/form-data; boundary=x", "application/x-www-form"])
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "", "text/plain", "multipart/form-data; boundary=x", "application/x-www-form"]
+)
 def test_a_post_of_another_type_has_no_parameters(content_type):
     request = WebRequest.from_environ(environ_of("/", "POST", "a=1") | {"CONTENT_TYPE": content_type})
 
@@ -79,7 +81,7 @@ def test_a_form_is_a_form_however_it_is_spelled(content_type):
 )
 def test_a_length_that_is_too_much_or_none_is_refused_unread(length, status):
     class Unreadable:
-        def read(self, size):
+        def read(self, _):
             raise AssertionError("read")
 
     with pytest.raises(InvalidRequest) as caught:
@@ -173,7 +175,7 @@ def test_a_route_refuses_in_its_own_way():
 
 def test_dispatch_prefers_the_exact_path_and_hands_the_rest_on():
     application = dispatch(
-        [route(path="/a/"), route(lambda request: json_response({"exact": True}), path="/a/b")],
+        [route(path="/a/"), route(lambda _: json_response({"exact": True}), path="/a/b")],
         not_found,
     )
 
