@@ -29,7 +29,7 @@ INSTALL_REQUIRES = [
 ]
 
 EXAMPLES = [
-    "Authlib>=1.3,<2",  # the OAuth 2.0 client inside the example RP
+    "Authlib>=1.7,<2",  # the OAuth 2.0 client inside the example RP
     "Flask>=3,<4",  # the framework of somebody's existing OP in examples/own_op
 ]
 

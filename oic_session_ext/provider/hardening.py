@@ -63,7 +63,7 @@ class HardeningMixin(DiscoverySeam, IdTokenSeam, AuthorizationSeam):
             except ProtocolError as err:
                 return json_error(err, realm=self.name, basic=uses_basic)
 
-        return self.in_scope(work)
+        return self.in_scope(work, refuse=self.refuse_as_json)
 
     def _grant_tokens(self, params: dict[str, str], authn: str | None) -> Response:
         grant_type = params.get("grant_type")
@@ -252,7 +252,7 @@ class HardeningMixin(DiscoverySeam, IdTokenSeam, AuthorizationSeam):
             except ProtocolError as err:
                 return json_error(err, realm=self.name)
 
-        return self.in_scope(work)
+        return self.in_scope(work, refuse=self.refuse_as_json)
 
     def _bearer_token(self, request: Any, authn: str | None) -> str:
         text = urlencode(request) if isinstance(request, Mapping) else request or ""

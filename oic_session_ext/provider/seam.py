@@ -15,14 +15,14 @@ from oic.utils.http_util import Response
 
 from .. import jose
 from ..clock import Clock, system_clock
-from ..errors import Conflict, ProtocolError
+from ..errors import Conflict, ProtocolError, StoreError, TemporarilyUnavailable
 from ..id_token_hint import Hint, verify_id_token_hint
 from ..pages import Pages
 from ..secret_ring import SecretRing
 from .client_registry import CdbClients
 from .keys import OpKeys
 from .request_scope import RequestScope, current_scope, enter_scope, leave_scope
-from .responses import RawResponse, page_response
+from .responses import RawResponse, json_error, page_response
 
 if TYPE_CHECKING:
     from oic.oic.provider import Provider as _Provider
@@ -69,18 +69,25 @@ class Seam(_Provider):
             raise RuntimeError("called outside of a request")
         return scope
 
-    def in_scope(self, work: Callable[[RequestScope], Response]) -> Response:
+    def in_scope(self, work: Callable[[RequestScope], Response], *, refuse: Callable[[ProtocolError], Response] | None = None) -> Response:
         """Run `work` and commit what it changed; when somebody else was first, run it again on what is there now.
 
-        Inside of another scope it is part of that one.
-        Raises: Conflict: it lost every time; StoreUnavailable: nothing was kept.
+        Inside of another scope it is part of that one. A store that does not keep it is answered with a 503, by `refuse` or by a
+        page: nothing was kept, and the same request may succeed later.
         """
         outer = current_scope()
         if outer is not None:
             return work(outer)
-        attempt = 0
-        while True:
-            attempt += 1
+        try:
+            return self._run_and_commit(work)
+        except StoreError as err:
+            logger.warning("the store did not keep it: %s", err)
+            response = (refuse or self.error_page)(TemporarilyUnavailable("the service cannot answer at the moment, please try again"))
+            response.headers.append(("Retry-After", "5"))
+            return response
+
+    def _run_and_commit(self, work: Callable[[RequestScope], Response]) -> Response:
+        for attempt in range(1, _ATTEMPTS + 1):
             scope = self.new_scope()
             token = enter_scope(scope)
             try:
@@ -93,6 +100,11 @@ class Seam(_Provider):
                     raise
             finally:
                 leave_scope(token)
+        raise AssertionError("the last attempt returns or raises")
+
+    def refuse_as_json(self, error: ProtocolError) -> Response:
+        """Return an error as the JSON that programs read."""
+        return json_error(error, realm=self.name)
 
     def verify_hint(self, hint: str, client_id: str | None) -> Hint:
         """Return whose ID Token this is and for which client. Raises: BadHint: it proves nothing (OIDCRIL-2, -4)."""

@@ -99,7 +99,7 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
             except KeyError as err:  # pyoidc's own endpoint, asked with a code or token whose grant has ended
                 return json_error(InvalidGrant("the grant has ended", detail=str(err)), realm=self.name)
 
-        return self.in_scope(work)
+        return self.in_scope(work, refuse=self.refuse_as_json)
 
     def userinfo_endpoint(self, request: Any = "", **kwargs: Any) -> Response:
         """Answer a userinfo request in one unit of work, whichever userinfo endpoint the provider behind it has."""
@@ -110,7 +110,7 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
             except KeyError as err:  # pyoidc's own endpoint, asked with a token whose grant has ended
                 return json_error(InvalidToken("this access token is not good", detail=str(err)), realm=self.name)
 
-        return self.in_scope(work)
+        return self.in_scope(work, refuse=self.refuse_as_json)
 
     # -- the login ----------------------------------------------------------------------------------------------------
 

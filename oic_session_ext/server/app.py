@@ -16,6 +16,7 @@ from ..provider import Route, WebRequest
 from ..secret_ring import SecretRing, load_or_create
 from ..store import open_store
 from ..store.base import Store
+from ..sweeper import SWEEP_EVERY_S, Sweeper
 from .client_address import with_client_address
 from .http_server import StrictServer
 from .logs import configure_logging
@@ -23,7 +24,6 @@ from .op import BundledProvider
 from .protocol_routes import protocol_routes
 from .settings import ServerSettings
 from .site import LastResort, Site, take_no_parameters
-from .sweeper import SWEEP_EVERY_S, Sweeper
 from .web_session import web_session_middleware
 
 WsgiApplication = Callable[..., Iterable[bytes]]

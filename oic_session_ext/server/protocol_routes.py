@@ -10,9 +10,7 @@ from functools import partial
 
 from oic.utils.http_util import Response
 
-from ..errors import ProtocolError
 from ..provider import Route, WebRequest
-from ..provider.responses import json_error
 from .cross_origin import with_cors
 from .health import Health
 from .op import BundledProvider
@@ -24,11 +22,8 @@ def protocol_routes(op: BundledProvider, settings: ServerSettings) -> list[Route
     """Return every route that is not a page of the login."""
     base = op.base_path
 
-    def refuse(error: ProtocolError) -> Response:
-        return json_error(error, realm=op.name)
-
     health = Health(op.store)
-    json_route = partial(Route, refuse=refuse)
+    json_route = partial(Route, refuse=op.refuse_as_json)
     callable_by_scripts = [
         json_route("discovery", f"{base}/.well-known/openid-configuration", ("GET",), lambda _: op.providerinfo_endpoint()),
         json_route("jwks", f"{base}/jwks.json", ("GET",), lambda _: op.jwks_endpoint()),

@@ -49,7 +49,7 @@ class Registration:
                 issued["client_secret_expires_at"] = 0
             return json_response(metadata | issued, 201)
 
-        return self._op.in_scope(work)
+        return self._op.in_scope(work, refuse=self._op.refuse_as_json)
 
     def _checked(self, given: Mapping[str, Any]) -> ClientSettings:
         if "jwks_uri" in given:  # fetching from wherever a stranger says needs a guard of its own

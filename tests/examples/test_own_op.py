@@ -334,7 +334,7 @@ def test_sweeping_takes_the_call_that_the_readme_shows_and_no_cherrypy(op: OwnOp
     program = f"""
 import sys
 from after import op
-from oic_session_ext.server.sweeper import Sweeper
+from oic_session_ext.sweeper import Sweeper
 print({call}, *(name for name in ("cherrypy", "beaker", "ruamel") if name in sys.modules))
 """
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 
-from ..clients import ClientRegistry
-from ..clock import Clock
-from ..errors import Conflict, StoreError
-from ..op_session import end_if_over
-from ..settings import SessionManagementSettings
-from ..store.base import Store
-from ..store.unit_of_work import UnitOfWork
+from .clients import ClientRegistry
+from .clock import Clock
+from .errors import Conflict, StoreError
+from .op_session import end_if_over
+from .settings import SessionManagementSettings
+from .store.base import Store
+from .store.unit_of_work import UnitOfWork
 
 logger = logging.getLogger("oic_session_ext")
 
