@@ -12,7 +12,6 @@ import secrets
 from dataclasses import replace
 
 from .browser_state import new_op_browser_state
-from .browser_state import new_op_browser_state
 from .clients import ClientRegistry
 from .errors import ProtocolError
 from .model import EphemeralRecord, OpSession, Reason, RpSession
