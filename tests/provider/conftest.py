@@ -49,7 +49,9 @@ VERIFIER = "v" * 50
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 JWKS = generate_private_jwks()
 KEY_BUNDLE = KeyBundle(JWKS["keys"])  # shared: pyjwkest needs a tenth of a second to read it
+CONVERTED_KEYS: dict[int, Any] = {}  # shared too: cryptography checks a private RSA key for as long
 CLIENT_JWKS = generate_private_jwks()
+CLIENT_RSA_KEY = jose.import_key(CLIENT_JWKS["keys"][0])
 PAGES = Pages(asset_base=f"/{ASSETS_URL}")
 ALL_RESPONSE_TYPES = ["code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"]
 USERS = {
@@ -137,6 +139,10 @@ class Op:
     provider: Any
     clock: FakeClock
     store: MemoryStore | None = None
+
+    def __post_init__(self) -> None:
+        if hasattr(self.provider, "op_keys"):
+            self.provider.op_keys._converted = CONVERTED_KEYS
 
     @property
     def clients(self) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from oic_session_ext import jose
 from oic_session_ext.provider import Answered, CompletedLogin, Provider, SessionManagementMixin
 from oic_session_ext.provider.authorization_request import AuthorizationError
 
-from .conftest import ACR, CLIENT_JWKS, ISSUER, Answer, request_of
+from .conftest import ACR, CLIENT_RSA_KEY, ISSUER, Answer, request_of
 
 
 def error_of(answer):
@@ -436,7 +436,7 @@ def test_an_expired_hint_is_accepted(op, browser):
 def test_a_hint_that_this_op_did_not_issue_is_refused(op, browser):
     browser.sign_in()
     claims = {"iss": ISSUER, "sub": "x", "aud": "basic", "iat": op.clock(), "exp": op.clock() + 60}
-    forged = jose.sign(claims, jose.import_key(CLIENT_JWKS["keys"][0]), "RS256")
+    forged = jose.sign(claims, CLIENT_RSA_KEY, "RS256")
 
     assert browser.renew(id_token_hint=forged).in_query["error"] == "invalid_request"
 

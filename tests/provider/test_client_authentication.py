@@ -8,7 +8,7 @@ import pytest
 
 from oic_session_ext import jose
 
-from .conftest import CLIENT_JWKS, ISSUER, JWKS, REDIRECT_URIS, SECRET, basic_auth
+from .conftest import CLIENT_JWKS, CLIENT_RSA_KEY, ISSUER, JWKS, REDIRECT_URIS, SECRET, basic_auth
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 # Known clients are told apart by the code being looked at: without a good one, what follows authentication is this.
@@ -143,7 +143,7 @@ def assertion(op, *, key=None, alg="RS256", typ=None, leave_out=(), **changes):
     now = op.clock()
     claims = {"iss": "keyed", "sub": "keyed", "aud": f"{ISSUER}/token", "exp": now + 60, "iat": now, "jti": "one"} | changes
     claims = {name: value for name, value in claims.items() if name not in leave_out}
-    return jose.sign(claims, key or jose.import_key(CLIENT_JWKS["keys"][0]), alg, typ=typ)
+    return jose.sign(claims, key or CLIENT_RSA_KEY, alg, typ=typ)
 
 
 def attempt_with(op, token, **params):

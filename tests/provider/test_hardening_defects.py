@@ -18,7 +18,7 @@ from oic.utils.jwt import JWT
 
 from oic_session_ext import jose
 
-from .conftest import CLIENT_JWKS, ISSUER, REDIRECT_URIS, SECRET, Answer, basic_auth, request_of
+from .conftest import CLIENT_RSA_KEY, ISSUER, REDIRECT_URIS, SECRET, Answer, basic_auth, request_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -123,7 +123,7 @@ def test_2_7_a_hint_signed_with_the_clients_secret_although_it_registered_rs256(
 def test_2_7_a_hint_signed_by_the_clients_own_registered_key(logout_op):
     logout_op.provider.recuperate_keys("keyed", logout_op.clients["keyed"])
     claims = hint_claims(logout_op, aud=["keyed"])
-    hint = jose.sign(claims, jose.import_key(CLIENT_JWKS["keys"][0]), "RS256")
+    hint = jose.sign(claims, CLIENT_RSA_KEY, "RS256")
 
     assert believes(logout_op, hint) is logout_op.is_stock
 
