@@ -91,7 +91,8 @@ class BrowserSession:
 class RequestScope:
     """One request at the seam.
 
-    `uow` is None for a provider that has no store. `grant_id` is the grant that an authorization request has made.
+    `uow` is None for a provider that has no store. `grant_id` is the grant that an authorization request has made. `owner` is the
+    provider that answers: another one in the same process, asked meanwhile, has a scope of its own.
     """
 
     uow: UnitOfWork | None = None
@@ -99,6 +100,7 @@ class RequestScope:
     answered: Answered = field(default_factory=Answered)
     authorization: AuthorizationContext | None = None
     grant_id: str | None = None
+    owner: object = None
 
 
 _CURRENT: ContextVar[RequestScope | None] = ContextVar("oic_session_ext_request", default=None)

@@ -72,11 +72,11 @@ class Seam(_Provider):
     def in_scope(self, work: Callable[[RequestScope], Response], *, refuse: Callable[[ProtocolError], Response] | None = None) -> Response:
         """Run `work` and commit what it changed; when somebody else was first, run it again on what is there now.
 
-        Inside of another scope it is part of that one. A store that does not keep it is answered with a 503, by `refuse` or by a
-        page: nothing was kept, and the same request may succeed later.
+        Inside of another scope of this provider it is part of that one. A store that does not keep it is answered with a 503, by
+        `refuse` or by a page: nothing was kept, and the same request may succeed later.
         """
         outer = current_scope()
-        if outer is not None:
+        if outer is not None and outer.owner is self:
             return work(outer)
         try:
             return self._run_and_commit(work)
@@ -89,6 +89,7 @@ class Seam(_Provider):
     def _run_and_commit(self, work: Callable[[RequestScope], Response]) -> Response:
         for attempt in range(1, _ATTEMPTS + 1):
             scope = self.new_scope()
+            scope.owner = self
             token = enter_scope(scope)
             try:
                 response = work(scope)

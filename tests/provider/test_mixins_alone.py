@@ -139,12 +139,14 @@ def test_managed_two_ops_in_one_process_do_not_share_a_request(make_op):
     class Asking(SessionManagementMixin, StockProvider):
         def consent_response(self, *_):
             # an OP that asks another OP of the same process in the middle of a request
-            with other.provider.sdb._db.unit() as uow:
-                assert uow.store is other.store
+            tokens = other.browser().sign_in("post", "bob")
+            assert other.userinfo(tokens["access_token"]).status == 200
 
     op = make_op(provider=Asking)
 
     assert "code" in op.browser().authorize(login="alice").in_query
+    assert op.store.op_sessions_of_user("bob") == []
+    assert other.store.op_sessions_of_user("alice") == []
 
 
 def test_managed_a_request_that_fails_leaves_no_scope_behind(managed, monkeypatch):
