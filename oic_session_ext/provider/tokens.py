@@ -70,6 +70,8 @@ class SealedToken(Token):
             raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as err:
             raise WrongTokenType("not a token of this type") from err
+        if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != token:
+            raise WrongTokenType("not a token of this type")  # another spelling of one: a token is one text
         for key in self._keys:
             try:
                 plain = key.decrypt(raw[:_NONCE_LENGTH], raw[_NONCE_LENGTH:], self._aad)
