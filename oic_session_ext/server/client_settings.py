@@ -11,6 +11,7 @@ from urllib.parse import SplitResult
 
 from pydantic import Field, SecretStr
 
+from ..jose import BadKey, import_key
 from ..session_state import origin_of
 from .setting_types import LOOPBACK_HOSTS, Flag, Problem, SecretSource, SettingsSection, Text, split_absolute_uri
 
@@ -146,7 +147,10 @@ class ClientSettings(SettingsSection):
         if method == "private_key_jwt" and (self.jwks is None) == (self.jwks_uri is None):
             yield ("token_endpoint_auth_method",), "private_key_jwt needs exactly one of jwks, jwks_uri"
         if self.jwks is not None and not _is_public_jwks(self.jwks):
-            yield ("jwks",), "must be a set of public keys: {keys: [{kty: ...}, ...]}, without private or symmetric parts"
+            yield (
+                ("jwks",),
+                "must be a set of public keys: {keys: [{kty: ...}, ...]}, EC or RSA of 2048 bits and more, without private parts",
+            )
         if self.jwks_uri is not None and (problem := self._server_uri_problem(self.jwks_uri)):
             yield ("jwks_uri",), problem
 
@@ -229,4 +233,14 @@ def _is_public_jwks(jwks: dict[str, Any]) -> bool:
     keys = jwks.get("keys")
     if not isinstance(keys, list) or not keys:
         return False
-    return all(isinstance(key, dict) and key.get("kty") in ("RSA", "EC", "OKP") and not {"d", "k"} & key.keys() for key in keys)
+    return all(isinstance(key, dict) and not {"d", "k"} & key.keys() and _is_key(key) for key in keys)
+
+
+def _is_key(jwk: dict[str, Any]) -> bool:
+    if jwk.get("kty") == "OKP":  # for others; this OP verifies with RSA and EC keys
+        return True
+    try:
+        import_key(jwk)
+    except BadKey:
+        return False
+    return True

@@ -57,7 +57,7 @@ class LoginThrottle:
 
     def _keys(self, username: str, address: str) -> list[tuple[str, int]]:
         most, username, address = self._settings.max_attempts, normalize_login_text(username), _household(address)
-        named = (("both", f"{username}\n{address}", most), ("address", address, most * 3), ("user", username, most * _PER_USER))
+        named = (("both", f"{address}\n{username}", most), ("address", address, most * 3), ("user", username, most * _PER_USER))
         return [(hashlib.sha256(f"{kind}\n{value}".encode("utf-8", "surrogatepass")).hexdigest(), limit) for kind, value, limit in named]
 
 
@@ -65,5 +65,5 @@ def _household(address: str) -> str:
     """Return what one attacker has of an address: of IPv6 the whole /64, out of which anybody takes as many as they like."""
     parsed = parse_address(address)
     if not isinstance(parsed, ipaddress.IPv6Address):
-        return address
+        return address if parsed is None else str(parsed)
     return str(ipaddress.IPv6Network((parsed.packed[:8] + bytes(8), 64)))

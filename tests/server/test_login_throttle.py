@@ -1,0 +1,199 @@
+"""Guessing passwords: how often, from where, and whom it does not lock out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from oic_session_ext.server.login_throttle import LoginThrottle
+from oic_session_ext.server.settings import ThrottleSettings
+from oic_session_ext.store.memory import MemoryStore
+from oic_session_ext.testing import FakeClock
+from tests.bundled_op import Op, OpBrowser
+from tests.wsgi_browser import Answer
+
+HERE, THERE = "192.0.2.1", "192.0.2.2"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def throttle(clock: FakeClock) -> LoginThrottle:
+    return LoginThrottle(MemoryStore(), ThrottleSettings(max_attempts=3, window=60), clock)
+
+
+def fail(throttle: LoginThrottle, times: int, username: str = "alice", address: str = HERE) -> None:
+    for _ in range(times):
+        throttle.note_failure(username, address)
+
+
+def test_so_many_failures_close_the_door_to_this_name_from_this_address(throttle: LoginThrottle) -> None:
+    fail(throttle, 2)
+    assert throttle.closed_for("alice", HERE) == 0
+
+    fail(throttle, 1)
+
+    assert throttle.closed_for("alice", HERE) == 60
+    assert throttle.closed_for("alice", THERE) == 0
+    assert throttle.closed_for("bob", HERE) == 0
+
+
+def test_the_door_opens_when_the_window_is_over(throttle: LoginThrottle, clock: FakeClock) -> None:
+    fail(throttle, 1)
+    clock.advance(20)
+    fail(throttle, 2)
+
+    assert throttle.closed_for("alice", HERE) == 40
+    clock.advance(39)
+    assert throttle.closed_for("alice", HERE) == 1
+    clock.advance(1)
+    assert throttle.closed_for("alice", HERE) == 0
+
+
+def test_many_names_from_one_address_close_the_door_to_it(throttle: LoginThrottle) -> None:
+    for number in range(9):
+        fail(throttle, 1, f"user{number}")
+
+    assert throttle.closed_for("alice", HERE) > 0
+    assert throttle.closed_for("alice", THERE) == 0
+
+
+def test_one_name_from_many_addresses_closes_the_door_to_it_late(throttle: LoginThrottle) -> None:
+    for number in range(29):
+        fail(throttle, 1, address=f"198.51.100.{number}")
+    assert throttle.closed_for("alice", HERE) == 0
+
+    fail(throttle, 1, address="198.51.100.99")
+
+    assert throttle.closed_for("alice", HERE) > 0
+    assert throttle.closed_for("bob", HERE) == 0
+
+
+def test_a_success_forgets_the_failures_of_this_name_from_this_address(throttle: LoginThrottle) -> None:
+    fail(throttle, 2)
+    throttle.note_success("alice", HERE)
+    fail(throttle, 2)
+
+    assert throttle.closed_for("alice", HERE) == 0
+
+
+def test_a_success_of_ones_own_does_not_reset_the_guessing_of_others_names(throttle: LoginThrottle) -> None:
+    for number in range(9):
+        fail(throttle, 1, f"user{number}")
+        throttle.note_success("mallory", HERE)
+
+    assert throttle.closed_for("alice", HERE) > 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("2001:db8::1", "2001:db8::2"),
+        ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff"),
+        ("2001:DB8::1", "2001:db8:0:0::9"),
+        ("::ffff:192.0.2.1", "::ffff:c000:201"),
+    ],
+)
+def test_addresses_that_one_household_has_are_one(throttle: LoginThrottle, one: str, other: str) -> None:
+    fail(throttle, 3, address=one)
+
+    assert throttle.closed_for("alice", other) > 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("2001:db8::1", "2001:db8:0:1::1"), ("::ffff:192.0.2.1", "::ffff:192.0.2.2"), ("192.0.2.1", "192.0.2.10"), ("", "x")]
+)
+def test_addresses_of_others_are_others(throttle: LoginThrottle, one: str, other: str) -> None:
+    fail(throttle, 3, address=one)
+
+    assert throttle.closed_for("alice", other) == 0
+
+
+def test_a_name_is_the_same_however_the_keyboard_composed_it(throttle: LoginThrottle) -> None:
+    fail(throttle, 3, "j\u00fcrgen")
+
+    assert throttle.closed_for("ju\u0308rgen", HERE) > 0
+
+
+def test_name_and_address_cannot_be_shifted_into_each_other(throttle: LoginThrottle) -> None:
+    fail(throttle, 3, "alice\n192.0.2.1", "x")
+
+    assert throttle.closed_for("alice", "192.0.2.1\nx") == 0
+
+
+def test_any_text_can_be_counted(throttle: LoginThrottle) -> None:
+    for name in ("", "\ud800", "a" * 100_000, "\x00"):
+        fail(throttle, 3, name)
+        assert throttle.closed_for(name, HERE) > 0
+
+
+def test_guesses_side_by_side_are_all_counted(clock: FakeClock) -> None:
+    throttle = LoginThrottle(MemoryStore(), ThrottleSettings(max_attempts=40, window=60), clock)
+    threads = [threading.Thread(target=fail, args=(throttle, 5)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert throttle.closed_for("alice", HERE) > 0
+
+
+# -- on the login page ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def op(make_op: Callable[..., Op]) -> Op:
+    return make_op(login={"cheap_passwords_for_benchmarks": True, "throttle": {"max_attempts": 3, "window": "15m"}})
+
+
+def guess(browser: OpBrowser, username: str = "alice", **right: str) -> Answer:
+    return browser.submit(browser.login_page(), **{"username": username, "password": "wrong", **right})
+
+
+def test_the_page_says_429_and_when_to_come_back_and_does_not_look_at_the_password(op: Op, browser: OpBrowser) -> None:
+    assert [guess(browser).status for _ in range(3)] == [403, 403, 403]
+    op.clock.advance(100)
+
+    answer = guess(browser, password="wonderland")
+
+    assert (answer.status, answer.header("Retry-After")) == (429, "800")
+    assert "op_session" not in answer.cookies
+    assert answer.form.fields["username"] == "alice"
+
+
+def test_after_the_window_the_right_password_is_let_in(op: Op, browser: OpBrowser) -> None:
+    for _ in range(4):
+        guess(browser)
+    op.clock.advance(15 * 60)
+
+    assert "code" in guess(browser, password="wonderland").query
+
+
+def test_a_name_that_nobody_has_is_treated_as_one_that_somebody_has(browser: OpBrowser) -> None:
+    statuses = [[guess(browser, name).status for _ in range(4)] for name in ("alice", "nobody")]
+
+    assert statuses[0] == statuses[1] == [403, 403, 403, 429]
+
+
+def test_another_browser_elsewhere_is_not_locked_out(op: Op, browser: OpBrowser) -> None:
+    for _ in range(4):
+        guess(browser)
+
+    assert "code" in guess(op.browser("192.0.2.77"), password="wonderland").query
+
+
+def test_new_cookies_are_no_new_chance(op: Op) -> None:
+    assert [guess(op.browser()).status for _ in range(4)] == [403, 403, 403, 429]
+
+
+def test_a_header_that_no_proxy_was_configured_for_is_no_new_chance(op: Op, browser: OpBrowser) -> None:
+    def guess_as(address: str) -> int:
+        form = {"username": "alice", "password": "wrong"}
+        return browser.submit(browser.login_page(), headers={"X-Forwarded-For": address}, **form).status
+
+    assert [guess_as(f"203.0.113.{number}") for number in range(4)] == [403, 403, 403, 429]
