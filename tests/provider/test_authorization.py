@@ -611,3 +611,4 @@ def test_an_authorization_endpoint_of_the_deployers_own_still_runs(make_op):
     assert "code" in answer.in_query
     assert len(seen) == 1
     assert "id_token_hint" not in seen[0]
+    assert error_of(browser.authorize(**{"max_age#de": "soon"})) == "invalid_request"
