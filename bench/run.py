@@ -53,8 +53,7 @@ class Contender:
 
 def ours(name: str, config: str) -> Contender:
     """The bundled server with one of the sample settings for benchmarks."""
-    serve = "from oic_session_ext.cli import main; main()"
-    return Contender(name, "http://127.0.0.1:9104", [sys.executable, "-c", serve, "serve", str(ROOT / "conf" / config)])
+    return Contender(name, "http://127.0.0.1:9104", [sys.executable, "-m", "oic_session_ext.cli", "serve", str(ROOT / "conf" / config)])
 
 
 def forget_earlier_runs() -> None:
