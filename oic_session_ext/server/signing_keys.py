@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from oic.utils.keyio import KeyJar
 
 from ..errors import ConfigError
+from ..jose import BadKey, import_key
 from ..private_file import load_or_create_private
 from ..provider.keys import generate_private_jwks, key_jar
 
@@ -22,6 +24,15 @@ def load_key_jar(path: Path | None) -> KeyJar:
     text = load_or_create_private(path, lambda: json.dumps(generate_private_jwks(), indent=1))
     try:
         jwks = json.loads(text)
-        return key_jar(jwks if isinstance(jwks, dict) else {})
-    except ValueError as err:
+        for key in _entries(jwks):
+            import_key(key)  # pyoidc's own reading lets broken keys through
+        return key_jar(jwks)
+    except (ValueError, BadKey) as err:
         raise ConfigError(str(path), f"must be a JWK Set of private RSA or EC keys: {err}") from err
+
+
+def _entries(jwks: Any) -> list[dict[str, Any]]:
+    keys = jwks.get("keys") if isinstance(jwks, dict) else None
+    if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
+        raise ValueError("it has no list of keys")
+    return keys

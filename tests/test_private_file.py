@@ -1,0 +1,119 @@
+"""Files that hold secrets: made whole or not at all, by one of many, for their owner alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from oic_session_ext.errors import ConfigError
+from oic_session_ext.private_file import load_or_create_private
+
+
+def names(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.iterdir()]
+
+
+def never() -> str:
+    raise AssertionError("a file that is there is not made")
+
+
+def test_a_file_that_is_not_there_is_made_with_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "var" / "op" / "secrets"
+
+    assert load_or_create_private(path, lambda: "secret") == "secret"
+    assert path.read_text() == "secret"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_wide_umask_does_not_widen_it(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        load_or_create_private(tmp_path / "secrets", lambda: "secret")
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o600
+
+
+def test_a_file_that_is_there_is_read(tmp_path: Path) -> None:
+    load_or_create_private(tmp_path / "secrets", lambda: "secret")
+
+    assert load_or_create_private(tmp_path / "secrets", never) == "secret"
+
+
+def test_nothing_but_the_file_is_left_behind(tmp_path: Path) -> None:
+    load_or_create_private(tmp_path / "secrets", lambda: "secret")
+
+    assert names(tmp_path) == ["secrets"]
+
+
+def test_a_text_that_cannot_be_made_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        load_or_create_private(tmp_path / "secrets", lambda: "ü")
+
+    assert names(tmp_path) == []
+
+
+def test_of_many_that_start_at_once_one_makes_it_and_all_have_the_same(tmp_path: Path) -> None:
+    barrier, results = threading.Barrier(8), []
+
+    def start(number: int) -> None:
+        barrier.wait()
+        results.append(load_or_create_private(tmp_path / "secrets", lambda: f"secret {number}" * 1000))
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(results) == 8
+    assert set(results) == {(tmp_path / "secrets").read_text()}
+    assert names(tmp_path) == ["secrets"]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o610])
+def test_a_file_that_others_can_use_is_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "secrets"
+    path.write_text("secret")
+    path.chmod(mode)
+
+    with pytest.raises(ConfigError, match="chmod 600") as caught:
+        load_or_create_private(path, never)
+
+    assert "secret" not in caught.value.problem
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "secrets"
+    path.write_bytes(b"\xff\xfe")
+    path.chmod(0o600)
+
+    with pytest.raises(ConfigError, match="ASCII"):
+        load_or_create_private(path, never)
+
+
+def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read or made"):
+        load_or_create_private(tmp_path, never)
+
+
+def test_a_link_to_nowhere_is_refused_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secrets").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(ConfigError, match="cannot be read or made"):
+        load_or_create_private(tmp_path / "secrets", lambda: "secret")
+
+    assert names(tmp_path) == ["secrets"]
+
+
+def test_a_file_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(ConfigError, match="cannot be read or made"):
+        load_or_create_private(tmp_path / "file" / "secrets", lambda: "secret")
