@@ -39,6 +39,7 @@ install_missing() {
         as_root=(sudo -n)
     fi
     command -v apt-get >/dev/null 2>&1 || return 0
+    echo "Installing ${missing[*]} for the tests."
     "${as_root[@]}" apt-get update -qq
     for need in "${missing[@]}"; do
         case $need in
@@ -52,7 +53,6 @@ install_missing() {
 
 list_missing
 if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
-echo "Installing ${missing[*]} for the tests."
 install_missing || true # what counts is what is there afterwards
 list_missing
 if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
