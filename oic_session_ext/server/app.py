@@ -24,6 +24,7 @@ from .op import BundledProvider
 from .protocol_routes import protocol_routes
 from .settings import ServerSettings
 from .site import LastResort, Site, take_no_parameters
+from .transport_security import with_strict_transport_security
 from .web_session import web_session_middleware
 
 WsgiApplication = Callable[..., Iterable[bytes]]
@@ -54,7 +55,10 @@ def build_server(settings: ServerSettings, *, clock: Clock = system_clock) -> Se
     for route in protocol_routes(op, settings):
         tree.graft(route, route.path)
     sweeper = Sweeper(store, op.clients, op.session_settings, clock)
-    return Server(op, store, with_client_address(tree, settings.listen.proxy), sweeper)
+    application = with_client_address(tree, settings.listen.proxy)
+    if settings.issuer.startswith("https:") and not settings.is_on_loopback:  # there it would lock out every other port's http
+        application = with_strict_transport_security(application)
+    return Server(op, store, application, sweeper)
 
 
 def serve(settings: ServerSettings) -> None:
