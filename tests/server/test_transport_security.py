@@ -8,7 +8,6 @@ from oic_session_ext.server.app import build_server
 from tests.bundled_op import make_settings
 from tests.wsgi_browser import Browser
 
-
 USERS = [{"username": "alice", "password_hash": "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI"}]
 
 
