@@ -56,12 +56,12 @@ CLIENTS: list[dict[str, Any]] = [
 ]
 
 
-def make_settings(keys: str, **changes: Any) -> ServerSettings:
-    """Settings as a file would give them; `keys` is a file, so that not every OP makes its own."""
+def make_settings(keys: str | None = None, **changes: Any) -> ServerSettings:
+    """Settings as a file would give them; `keys` is a file, without which each OP makes its own."""
     given: dict[str, Any] = {
         "issuer": ISSUER,
         "store": "memory:",
-        "keys": keys,
+        **({"keys": keys} if keys else {}),
         "login": {"cheap_passwords_for_benchmarks": True},
         "users": [{"username": name, "password": password, "claims": {"name": name.title()}} for name, password in PASSWORDS.items()],
         "clients": CLIENTS,

@@ -101,7 +101,7 @@ class Route:
     def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a WSGI request; a method that the route does not have gets a 405."""
         response = self.respond(environ)
-        if isinstance(response, RawResponse):
+        if isinstance(response, RawResponse) and response.status_code not in (204, 304):  # these have no body to measure
             response.headers.append(("Content-Length", str(len(response.message))))
         body = list(response(environ, start_response))
         return [] if environ["REQUEST_METHOD"] == "HEAD" else body

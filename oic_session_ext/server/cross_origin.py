@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from oic.utils.http_util import Response
 
+from ..errors import InvalidRequest
 from ..provider import Route, WebRequest
 from ..provider.responses import RawResponse
 
@@ -22,16 +23,17 @@ def with_cors(route: Route, is_allowed: Callable[[str], bool]) -> Route:
     def answer(request: WebRequest) -> Response:
         origin = request.headers.get("origin")
         allowed = bool(origin) and len(origin or "") <= 512 and is_allowed(origin or "")
-        if request.method == "OPTIONS":
-            response: Response = RawResponse(b"", 204 if allowed else 403, [])
-            if allowed:
-                response.headers += [
-                    ("Access-Control-Allow-Methods", ", ".join(route.methods)),
-                    ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
-                    ("Access-Control-Max-Age", str(_PREFLIGHT_S)),
-                ]
-        else:
+        if request.method != "OPTIONS":
             response = route.respond_to(request)
+        elif not allowed:
+            response = route.refuse(InvalidRequest("no application of this origin is registered here", status=403))
+        else:
+            response = RawResponse(b"", 204, [])
+            response.headers += [
+                ("Access-Control-Allow-Methods", ", ".join(route.methods)),
+                ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
+                ("Access-Control-Max-Age", str(_PREFLIGHT_S)),
+            ]
         response.headers.append(("Vary", "Origin"))
         if allowed:
             response.headers += [("Access-Control-Allow-Origin", origin or ""), ("Access-Control-Expose-Headers", "WWW-Authenticate")]
