@@ -35,6 +35,8 @@ from .setting_types import (
 from .user_settings import UserSettings
 
 _SHORTEST_ACCESS_TOKEN = 32
+_SHARED_STORES = ("postgresql+psycopg://", "redis://", "rediss://", "unix://")
+"""Stores that several servers work on together; what these share besides must be given to each of them."""
 
 
 def _check_issuer(issuer: str) -> str:
@@ -64,11 +66,15 @@ def _issuer_problem(issuer: str) -> str:
 
 
 def _resolve_store(store: str, info: ValidationInfo) -> str:
-    if store == "memory:":
+    if store == "memory:" or store.startswith(_SHARED_STORES):
         return store
     path = store.removeprefix("sqlite:///")
     if path == store or not path or path == ":memory:" or set("?#\0") & set(path):
-        raise PydanticCustomError("refused", "must be memory: or sqlite:///PATH, such as sqlite:///../var/op/op.sqlite")
+        raise PydanticCustomError(
+            "refused",
+            "must be memory:, sqlite:///PATH such as sqlite:///../var/op/op.sqlite, postgresql+psycopg://USER@HOST/DATABASE, "
+            "or redis://HOST:PORT/DATABASE",
+        )
     return f"sqlite:///{base_folder(info) / path}"
 
 
@@ -297,7 +303,8 @@ class ServerSettings(SettingsSection):
     """Where the server listens."""
 
     store: Annotated[str, AfterValidator(_resolve_store)]
-    """`sqlite:///PATH` keeps everything in one file; `"memory:"` (in quotes) keeps nothing when the server stops."""
+    """`sqlite:///PATH` keeps everything in one file; `postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE` and
+    `redis://HOST:PORT/DATABASE` are for several servers; `"memory:"` (in quotes) keeps nothing when the server stops."""
 
     secrets: SecretSource | None = None
     """The server's secrets, one a line in base64url, each of at least 32 random bytes: the first signs, all verify. Without it: the file
@@ -388,6 +395,10 @@ class ServerSettings(SettingsSection):
                 )
 
     def _secrets_problems(self) -> Iterator[Problem]:
+        if self.store.startswith(_SHARED_STORES):
+            for name, value in (("secrets", self.secrets), ("keys", self.keys)):
+                if value is None:
+                    yield (name,), "is missing: servers that share a store share it too, each must be told where it is"
         if self.secrets is None or self.secrets.env is None:
             return  # a file is read, or made, when the server starts
         try:
@@ -398,7 +409,7 @@ class ServerSettings(SettingsSection):
             yield ("secrets", "env"), f"the environment variable {self.secrets.env} holds no good secrets: {err.problem}"
 
     def _beside_store(self, name: str) -> Path | None:
-        return None if self.store == "memory:" else Path(self.store.removeprefix("sqlite:///")).parent / name
+        return Path(self.store.removeprefix("sqlite:///")).parent / name if self.store.startswith("sqlite:") else None
 
 
 def _repeated(section: str, key: str, values: list[Any]) -> Iterator[Problem]:
