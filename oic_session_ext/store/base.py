@@ -30,7 +30,7 @@ class PutOpSession:
 
 @dataclass(frozen=True, slots=True)
 class UpdateOpSession:
-    """Replace an OP session's own fields, not its RP sessions, and count its version up by one.
+    """Replace an OP session's own fields, not its RP sessions, and count its version up by one; when it was created stays.
 
     Condition: it is there, its version is `session.version`, the one that was read, and its cookie_digest is no other's.
     """
@@ -298,7 +298,7 @@ class Store(ABC):
         """Return at most `limit` pending notices that are due at `now`, and put them off to `until` in the same step.
 
         Of many workers that ask at once, each notice goes to one; when that one dies, the notice is due again at `until`. The
-        longest due come first, of equally due ones that which ended first.
+        longest due come first, of equally due ones that which ended first. Each is returned as it is kept now: due at `until`.
         """
 
     @abstractmethod
@@ -311,7 +311,7 @@ class Store(ABC):
 
     @abstractmethod
     def notice_counts(self) -> dict[NoticeState, int]:
-        """Return how many notices there are in each state; its cost may grow with the number of notices, never of sessions."""
+        """Return how many notices there are in each state, 0 for none; its cost may grow with the number of notices, never of sessions."""
 
     @abstractmethod
     def commit(self, changes: Sequence[Change]) -> None:
