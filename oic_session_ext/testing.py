@@ -563,7 +563,7 @@ class StoreContract:
                 "reason": Reason.ADMIN,
             },
         ],
-        ids=["put off", "given up", "whom it tells", "why"],
+        ids=["put off", "given up", "whom it tells and why"],
     )
     def test_a_notice_is_replaced(self, store: Store, fields: dict[str, Any]) -> None:
         _record(store, example_notice(), example_notice("two"))
