@@ -8,6 +8,7 @@ from ..errors import ConfigError
 from .base import Store
 
 _SQLITE = "sqlite:///"
+_REDIS = ("redis://", "rediss://", "unix://")
 
 
 def open_store(url: str) -> Store:
@@ -28,4 +29,8 @@ def open_store(url: str) -> Store:
         from .sql import open_sqlite_store
 
         return open_sqlite_store(Path(path))
+    if url.startswith(_REDIS):
+        from .redis import open_redis_store
+
+        return open_redis_store(url)
     raise ConfigError("store", "must be memory: or sqlite:///PATH, such as sqlite:///var/op.sqlite")
