@@ -26,7 +26,7 @@ def open_store(url: str) -> Store:
 
         return MemoryStore()
     if path != url and path and path != ":memory:" and "?" not in path:
-        from .sql import open_sqlite_store
+        from .sql_sqlite import open_sqlite_store
 
         return open_sqlite_store(Path(path))
     if url.startswith(_REDIS):
