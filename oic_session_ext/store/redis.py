@@ -22,7 +22,8 @@ from ..model import Client, Consent, EphemeralRecord, Grant, LogoutNotice, Notic
 from .base import Change, ClaimFact, GrantAttribute, Store, Swept
 from .redis_changes import arguments
 from .redis_checks import check_server
-from .redis_connections import Connections, Script, parse_redis_url
+from .redis_connections import Connections, parse_redis_url
+from .redis_lua import CommitScripts, Script, reading_script, writing_script
 from .redis_records import (
     RECORDS_VERSION,
     RECORDS_VERSION_FACT,
@@ -70,14 +71,14 @@ class RedisStore(Store):
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        self._commit = Script("commit", records=True)
-        self._sweep = Script("sweep", records=True)
-        self._lease_notices = Script("lease_notices", records=True)
-        self._op_session_by_cookie = Script("op_session_by_cookie")
-        self._op_sessions = Script("op_sessions")
-        self._list_op_sessions = Script("list_op_sessions")
-        self._notice = Script("notice")
-        self._notices = Script("notices")
+        self._commits = CommitScripts()
+        self._lease_notices = writing_script("lease_notices", "notices")
+        self._sweep = writing_script("sweep", "grants", "notices")
+        self._op_session_by_cookie = reading_script("op_session_by_cookie")
+        self._op_sessions = reading_script("op_sessions")
+        self._list_op_sessions = reading_script("list_op_sessions")
+        self._notice = reading_script("notice")
+        self._notices = reading_script("notices")
 
     # --- reads
 
@@ -184,7 +185,7 @@ class RedisStore(Store):
             Conflict: nothing was kept.
             StoreUnavailable: nothing was kept; or, when the answer did not come in time, perhaps all of it.
         """
-        number = self._connections.run(self._commit, *arguments(changes))
+        number = self._connections.run(self._commits.of(changes), *arguments(changes))
         if number:
             raise Conflict(changes[number - 1])
 

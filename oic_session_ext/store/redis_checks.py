@@ -37,9 +37,9 @@ def check_server(connections: Connections) -> None:
     if policy != "noeviction":
         raise ConfigError("store", f"the server's maxmemory-policy is {policy}: it may forget sessions and notices; it must be noeviction")
     if info.get("aof_enabled") != "1":
-        _log.warning("the Redis server has no append-only file: when it crashes, sessions and logouts of the last minutes are lost")
+        _log.warning("the Redis server has no append-only file: when it ends, what was committed since its last snapshot may be lost")
     elif _appendfsync(connections) != "always":
-        _log.warning("the Redis server's appendfsync is not always: when its machine crashes, logouts of the last seconds may be lost")
+        _log.warning("the Redis server's appendfsync is not always: when its machine ends, commits of the last seconds may be lost")
 
 
 def _info(connections: Connections) -> dict[str, str]:

@@ -7,7 +7,6 @@ that the server does not know was not run, and is sent again in full.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import threading
 import time
@@ -23,8 +22,8 @@ from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
 from ..errors import ConfigError, StoreUnavailable
+from .redis_lua import Script
 
-_SCRIPTS = Path(__file__).with_name("redis_scripts")
 _HEALTH_CHECK_S = 30  # a connection unused for so long is tried with a PING first: firewalls forget such ones silently
 _RESTED_S = 1  # one unused for so long is looked at first: the server may have closed it
 _URL = "must be redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///PATH, each with user:password@ where there is one"
@@ -66,7 +65,7 @@ def parse_redis_url(url: str) -> RedisUrl:
         "protocol": 2,
     }
     if is_unix:
-        if not parts.path or parts.hostname or parts.fragment:
+        if not parts.path.startswith("/") or parts.hostname or parts.fragment:
             raise ConfigError("store", _URL)
         arguments["path"] = unquote(parts.path)
     else:
@@ -74,7 +73,7 @@ def parse_redis_url(url: str) -> RedisUrl:
             raise ConfigError("store", _URL)
         arguments |= {"host": parts.hostname, "port": port or 6379, "socket_keepalive": True}
     if parts.scheme == "rediss":
-        arguments |= {name: options.pop(name) for name in _TLS_FILES if name in options}
+        arguments |= {name: _file(options, name) for name in _TLS_FILES if name in options}
     arguments["db"] = _number(options, "db", int(parts.path.strip("/") or 0) if not is_unix else 0, least=0)
     timeout_s = _number(options, "timeout_s", 5, least=1)
     max_connections = _number(options, "max_connections", 64, least=1)
@@ -88,23 +87,18 @@ def parse_redis_url(url: str) -> RedisUrl:
     return RedisUrl(lambda: connection(**arguments), f"{{{prefix}}}:", timeout_s, max_connections)
 
 
+def _file(options: dict[str, str], name: str) -> str:
+    path = options.pop(name)
+    if not Path(path).is_file():
+        raise ConfigError("store", f"its {name} is no file: {path}")
+    return path
+
+
 def _number(options: dict[str, str], name: str, default: int, *, least: int) -> int:
     text = options.pop(name, f"{default}")
     if not re.fullmatch(r"\d{1,6}", text, re.ASCII) or int(text) < least:
         raise ConfigError("store", f"its {name} must be a whole number, {least} or more")
     return int(text)
-
-
-class Script:
-    """A Lua script; `records` puts what the writing scripts share before it."""
-
-    def __init__(self, name: str, *, records: bool = False) -> None:
-        text = (_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")
-        if records:
-            # A script that says so is refused as a whole, before it begins, where it could not write to its end.
-            text = f"#!lua\n{(_SCRIPTS / 'records.lua').read_text(encoding='utf-8')}\n{text}"
-        self.text = text
-        self.digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()  # by which Redis calls it
 
 
 class Connections:

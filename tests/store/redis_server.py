@@ -24,6 +24,7 @@ class RedisServer:
     """A server with its socket and its data in `folder`; `url` names a store on it."""
 
     def __init__(self, folder: Path, *settings: str) -> None:
+        self.folder = folder
         self._socket = folder / "redis.sock"
         self._command = [f"{PROGRAM}", "--port", "0", "--unixsocket", f"{self._socket}", "--dir", f"{folder}", "--save", "", *settings]
         self._process: subprocess.Popen[bytes] | None = None

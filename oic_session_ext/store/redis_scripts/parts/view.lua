@@ -1,4 +1,4 @@
--- What the writing scripts share: how records are laid out, and a view of the store with changes that are not made yet.
+-- What every writing script begins with: a view of the store with changes that are not made yet.
 --
 -- Redis takes nothing back when a script stops half way. So a script looks at the store through `get` and `members`, which
 -- know of its own changes, and only when every condition has held `flush` makes them. Nothing can fail from there on: the
@@ -8,17 +8,9 @@
 
 local PREFIX = KEYS[1]
 
--- places in the heads, as redis_records.py writes them
-local COOKIE_DIGEST, UID, CREATED_AT, LAST_ACTIVE_AT, IDLE_EXPIRES_AT, EXPIRES_AT, VERSION = 1, 2, 7, 8, 9, 10, 11
-local SHARE = {SID = 1, CLIENT_ID = 2}
-local GRANT = {OP_SESSION_ID = 4, CREATED_AT = 6, EXPIRES_AT = 7, IS_OFFLINE = 8, REFRESH_DIGEST = 9, VERSION = 10}
-local GRANT_INDEXES = {['gc:'] = 1, ['gu:'] = 2, ['gs:'] = 3, ['go:'] = 4, ['gi:'] = 5}
-local NOTICE = {CLIENT_ID = 2, ENDED_AT = 7, STATE = 9}
-
--- --- the view
-
 local texts, changed_texts = {}, {} -- key -> text, or false for none
 local changed_scores = {} -- key of a sorted set -> member -> score, or false for none
+local changed_fields, cleared = {}, {} -- key of a hash -> field -> text, or false for none; and whether there are no others
 
 local function get(key)
   local text = texts[key]
@@ -41,6 +33,16 @@ local function place(key, member, score)
     changed_scores[key] = scores
   end
   scores[member] = score
+end
+
+local function set_field(key, field, text)
+  changed_fields[key] = changed_fields[key] or {}
+  changed_fields[key][field] = text
+end
+
+local function clear(key)
+  cleared[key] = true
+  changed_fields[key] = {}
 end
 
 -- the members of a sorted set whose score is at most `highest`
@@ -83,9 +85,19 @@ local function flush()
     call_in_portions('ZADD', key, placed)
     call_in_portions('ZREM', key, removed)
   end
+  for key in pairs(cleared) do
+    redis.call('UNLINK', PREFIX .. key)
+  end
+  for key, fields in pairs(changed_fields) do
+    for field, text in pairs(fields) do
+      if text then
+        redis.call('HSET', PREFIX .. key, field, text)
+      else
+        redis.call('HDEL', PREFIX .. key, field)
+      end
+    end
+  end
 end
-
--- --- records
 
 local function split(record)
   local at = string.find(record, '\n', 1, true)
@@ -94,50 +106,4 @@ end
 
 local function joined(head, rest)
   return cjson.encode(head) .. '\n' .. rest
-end
-
--- Let the indexes find a grant by its new head in place of its old one; either may be nil.
-local function index_grant(id, old, new)
-  for prefix, at in pairs(GRANT_INDEXES) do
-    local before, after = old and old[at], new and new[at]
-    if before ~= after or old[GRANT.CREATED_AT] ~= new[GRANT.CREATED_AT] then
-      if before and before ~= cjson.null then place(prefix .. before, id, false) end
-      if after and after ~= cjson.null then place(prefix .. after, id, new[GRANT.CREATED_AT]) end
-    end
-  end
-  place('ge', id, new and new[GRANT.EXPIRES_AT] or false)
-end
-
-local function drop_grant(id)
-  local record = get('g:' .. id)
-  if record then
-    index_grant(id, (split(record)), nil)
-    set('g:' .. id, false)
-  end
-end
-
--- Of equally due notices those come first that ended first: members of a sorted set with one score are in the order of their bytes.
-local function queue_notice(id, head, due_at)
-  local queue = head[NOTICE.STATE] == 'pending' and 'np' or 'nu'
-  local member = string.format('%012d:', head[NOTICE.ENDED_AT]) .. id
-  place(queue, member, due_at)
-  place(queue .. ':' .. head[NOTICE.CLIENT_ID], member, due_at)
-end
-
-local function id_of_notice(member)
-  return string.sub(member, 14)
-end
-
-local function drop_notice(id)
-  local record = get('n:' .. id)
-  if record then
-    queue_notice(id, cjson.decode(record), false)
-    set('n:' .. id, false)
-  end
-end
-
-local function put_notice(id, due_at, record)
-  drop_notice(id)
-  queue_notice(id, cjson.decode(record), due_at)
-  set('n:' .. id, record)
 end
