@@ -7,6 +7,7 @@ is in it.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -14,7 +15,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
 from ..model import Channel, Client, Consent, EphemeralRecord, Grant, LogoutNotice, NoticeState, OpSession, Reason, RpSession
-from .base import Change, ClaimFact, GrantAttribute, Store, Swept
+from .base import Change, GrantAttribute, PutEphemeral, Store, Swept
 from .sql_changes import ChangesInSql
 from .sql_connections import Connections, Row
 from .sql_prepared import Prepared, Step, step
@@ -24,8 +25,6 @@ T = TypeVar("T")
 
 _NEVER = 2**63 - 1
 """Later than every instant that the tables can hold."""
-
-_PING = ClaimFact("ping", "pong")
 
 
 class SqlStore(Store):
@@ -158,7 +157,8 @@ class SqlStore(Store):
 
         Raises: StoreUnavailable.
         """
-        self.commit([_PING])
+        differs = secrets.token_hex(8)  # SQLite does not write what is there already
+        self.commit([PutEphemeral(EphemeralRecord("ping", "ping", 0, {"nonce": differs}))])
 
     def close(self) -> None:
         """Close all connections."""

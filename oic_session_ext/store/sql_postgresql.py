@@ -182,7 +182,7 @@ class PostgresqlConnections(Connections):
             except (Conflict, _TryAgain):
                 _roll_back(connection)
                 raise
-            _commit(connection)
+            _committed(connection.run([_COMMIT])[0])
 
         if steps:
             self._run(work)
@@ -196,12 +196,13 @@ class PostgresqlConnections(Connections):
             _good(began)
             try:
                 rows = rows_of(_good(found))
-                for result in connection.run([(statement, encoded(bound)) for statement, bound, _ in map(then, rows)]) if rows else ():
+                steps = [(statement, encoded(bound)) for statement, bound, _ in map(then, rows)]
+                for result in (results := connection.run([*steps, _COMMIT])):  # which is not run after a step that failed
                     _good(result)
             except _TryAgain:
                 _roll_back(connection)
                 raise
-            _commit(connection)
+            _committed(results[-1])
             return rows
 
         return self._run(work)
@@ -260,8 +261,7 @@ def _check(steps: Sequence[tuple[Change, Step]], results: Sequence[PGresult]) ->
             raise Conflict(change)
 
 
-def _commit(connection: PipelineConnection) -> None:
-    (result,) = connection.run([_COMMIT])
+def _committed(result: PGresult) -> None:
     if _good(result).command_status != b"COMMIT":
         raise StoreUnavailable("the database did not commit")
 

@@ -70,14 +70,17 @@ class PostgresqlServer:
                 [*self._runs_as, self._programs / "postgres", "-D", self._data, *given], stdout=log, stderr=log
             )
         deadline = time.monotonic() + 60
-        while True:
-            try:
-                self.admin("postgres").close()
-                return
-            except psycopg.OperationalError as err:
-                assert self._process.poll() is None, "the server ended as it started"
-                assert time.monotonic() < deadline, f"the server does not answer: {err}"
-                time.sleep(0.02)
+        while not self._answers():
+            assert self._process.poll() is None, "the server ended as it started"
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        try:
+            self.admin("postgres").close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it and wait until it is gone. SIGINT ends the clients' work first, SIGQUIT leaves it all for the next start to mend."""
@@ -125,7 +128,7 @@ class PostgresqlServer:
             name = self._template(connection, "shared")
         with self.admin(name) as connection:
             for table in ("op_sessions", "grants", "clients", "consents", "ephemerals", "notices", "facts"):
-                connection.execute(f"DELETE FROM {table}")
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 -- names of the line above
         return name
 
     def _template(self, connection: psycopg.Connection, name: str = "with_tables") -> str:
