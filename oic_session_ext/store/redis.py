@@ -9,7 +9,11 @@ opened at the server that holds the slot.
 
 No key has a time to live: the callers' clock decides what has expired, and `sweep` removes it. A server that may evict keys is
 refused, as it would forget sessions and notices in silence. With `appendonly yes` and `appendfsync always` whatever was
-committed survives a crash and a power cut; with less the store opens and logs a warning.
+committed survives a crash and a power cut; with less the store opens and logs a warning. Redis tells its replicas after it has
+answered, so one that takes over may lack the last commits.
+
+A user of its own needs the keys `~{oic}:*` and `+info +ping +select +eval +evalsha +exists +get +set +del +unlink +hget +hset +hdel
++zadd +zrem +zrange +zcount +zcard +zscore`; with `+config|get` the store can look at appendfsync.
 """
 
 from __future__ import annotations
