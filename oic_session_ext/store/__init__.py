@@ -44,6 +44,7 @@ def open_store(url: str) -> Store:
 
         return open_postgresql_store(url)
     if url.startswith(_REDIS):
+        _need_redis()
         from .redis import open_redis_store
 
         return open_redis_store(url)
@@ -81,3 +82,10 @@ def _need_psycopg() -> None:
         import psycopg  # noqa: F401 -- an extra of this package, so that it is not needed where SQLite is enough
     except ImportError as err:
         raise ConfigError("store", "PostgreSQL needs psycopg: pip install 'oic_session_ext[postgresql]'") from err
+
+
+def _need_redis() -> None:
+    try:
+        import redis  # noqa: F401 -- an extra, as psycopg is
+    except ImportError as err:
+        raise ConfigError("store", "Redis needs redis-py: pip install 'oic_session_ext[redis]'") from err

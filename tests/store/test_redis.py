@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -245,6 +246,13 @@ def test_scripts_that_the_server_has_forgotten_are_sent_again(store: RedisStore,
 
 
 # --- opening
+
+
+def test_without_redis_py_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+
+    with pytest.raises(ConfigError, match=r"oic_session_ext\[redis\]"):
+        open_store("redis://localhost")
 
 
 def test_records_of_another_version_are_refused_and_left_alone(store: Store, redis_url: str, redis_server: RedisServer) -> None:
