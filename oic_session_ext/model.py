@@ -139,12 +139,20 @@ class EphemeralRecord:
     payload: Mapping[str, Any] = field(default_factory=dict)
 
 
+class NoticeState(StrEnum):
+    """Where a logout notice stands; a delivered one is not kept."""
+
+    PENDING = "pending"
+    UNDELIVERABLE = "undeliverable"
+
+
 @dataclass(frozen=True, slots=True)
 class LogoutNotice:
     """The fact that one RP session ended and its RP must be told over one channel.
 
-    It outlives the session it describes, so telling never needs what is already gone. `due_at` is when the next
-    attempt may be made, `attempts` how many were.
+    It outlives the session it describes, so telling never needs what is already gone. While it is pending, `due_at` is when the
+    next attempt may be made; when it is undeliverable, `due_at` is until when it is kept. `attempts` is how many were made,
+    `problem` what the last of them met ("" before the first).
     """
 
     id: str
@@ -157,3 +165,5 @@ class LogoutNotice:
     ended_at: int
     due_at: int
     attempts: int = 0
+    state: NoticeState = NoticeState.PENDING
+    problem: str = ""

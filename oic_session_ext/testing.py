@@ -13,22 +13,25 @@ from typing import Any
 import pytest
 
 from .errors import Conflict, StoreError
-from .model import Channel, Client, Consent, EphemeralRecord, Grant, LogoutNotice, OpSession, Reason, RpSession
+from .model import Channel, Client, Consent, EphemeralRecord, Grant, LogoutNotice, NoticeState, OpSession, Reason, RpSession
 from .store.base import (
     AddRpSession,
     Change,
     ClaimEphemeral,
     ClaimFact,
+    DeferNotices,
     DeleteClient,
     DeleteConsent,
     DeleteEphemeral,
     DeleteGrant,
+    DeleteNotice,
     EndOpSession,
     GrantAttribute,
     PutClient,
     PutConsent,
     PutEphemeral,
     PutGrant,
+    PutNotice,
     PutOpSession,
     Store,
     Swept,
@@ -222,6 +225,13 @@ class StoreContract:
         assert store.op_sessions_of_user("bob") == [replace(changed, version=2)]
         assert store.op_session_id_of_sid("sid-one-rp-a") == "id-one"
 
+    def test_an_update_leaves_when_an_op_session_was_created(self, store: Store) -> None:
+        store.commit([PutOpSession(example_op_session())])
+
+        store.commit([UpdateOpSession(example_op_session(created_at=NOW + 5, acr="otp"))])
+
+        assert store.op_session("id-one") == example_op_session(acr="otp", version=2)
+
     def test_an_update_needs_the_version_that_was_read(self, store: Store) -> None:
         session = example_op_session()
         store.commit([PutOpSession(session)])
@@ -354,6 +364,76 @@ class StoreContract:
         assert store.due_op_sessions(NOW + 19, 10) == []
         assert [found.id for found in store.due_op_sessions(NOW + 20, 10)] == ["id-one"]
 
+    # --- listing OP sessions
+
+    def test_op_sessions_are_listed_oldest_first_each_with_its_rp_sessions(self, store: Store) -> None:
+        sessions = {name: example_op_session(name, created_at=NOW + at) for name, at in [("late", 9), ("early", 1), ("middle", 5)]}
+        shares = tuple(example_rp_session("early", client) for client in ("rp-a", "rp-b"))
+        sessions["early"] = replace(sessions["early"], rp_sessions=shares)
+        store.commit([PutOpSession(session) for session in sessions.values()])
+
+        assert store.list_op_sessions(limit=10) == [sessions["early"], sessions["middle"], sessions["late"]]
+        assert store.list_op_sessions(limit=2) == [sessions["early"], sessions["middle"]]
+
+    def test_nothing_is_listed_of_an_empty_store(self, store: Store) -> None:
+        assert store.list_op_sessions(limit=10) == []
+        assert store.list_op_sessions(limit=10, client_id="rp-a", created_before=NOW, after=(NOW, "id-one")) == []
+
+    @pytest.mark.parametrize("client_id", [None, "rp-b"])
+    @pytest.mark.parametrize("page", [1, 2, 3, 7])
+    def test_pages_hold_each_op_session_once_also_where_several_were_created_at_once(
+        self, store: Store, page: int, client_id: str | None
+    ) -> None:
+        names = [f"{first}{second}" for first in "bca" for second in "21"]
+        for i, name in enumerate(names):
+            shares = tuple(example_rp_session(name, client, created_at=NOW - i) for client in ("rp-a", "rp-b", "rp-c"))
+            store.commit([PutOpSession(example_op_session(name, created_at=NOW + i % 2, rp_sessions=shares))])
+        store.commit([PutOpSession(example_op_session("other", created_at=NOW if client_id else NOW - 1))])
+
+        found: list[OpSession] = []
+        while pages := store.list_op_sessions(limit=page, client_id=client_id, after=_place(found[-1:])):
+            assert len(pages) <= page
+            found += pages
+
+        expected = sorted((NOW + i % 2, f"id-{name}") for i, name in enumerate(names))
+        others = [] if client_id else [(NOW - 1, "id-other")]
+        assert [(session.created_at, session.id) for session in found] == others + expected
+        assert {len(session.rp_sessions) for session in found[len(others) :]} == {3}
+
+    def test_op_sessions_are_listed_of_one_client_as_soon_and_as_long_as_it_has_a_share(self, store: Store) -> None:
+        store.commit([PutOpSession(example_op_session(name, created_at=NOW + at)) for name, at in [("b", 2), ("a", 1), ("c", 3)]])
+        assert store.list_op_sessions(limit=10, client_id="rp-a") == []
+
+        store.commit([AddRpSession(f"id-{name}", example_rp_session(name, created_at=NOW + 9)) for name in ("b", "a")])
+        store.commit([AddRpSession("id-c", example_rp_session("c", "rp-b"))])
+        assert [session.id for session in store.list_op_sessions(limit=10, client_id="rp-a")] == ["id-a", "id-b"]
+
+        store.commit([EndOpSession(example_op_session("a", created_at=NOW + 1, version=2))])
+        assert [session.id for session in store.list_op_sessions(limit=10, client_id="rp-a")] == ["id-b"]
+        assert [session.id for session in store.list_op_sessions(limit=10)] == ["id-b", "id-c"]
+
+    @pytest.mark.parametrize("client_id", [None, "rp-a"])
+    def test_op_sessions_are_listed_that_were_created_before_an_instant(self, store: Store, client_id: str | None) -> None:
+        for at in (1, 2, 3):
+            shares = (example_rp_session(f"{at}"),)
+            store.commit([PutOpSession(example_op_session(f"{at}", created_at=NOW + at, rp_sessions=shares))])
+
+        def listed(created_before: int, **more: Any) -> list[str]:
+            found = store.list_op_sessions(limit=10, client_id=client_id, created_before=created_before, **more)
+            return [session.id for session in found]
+
+        assert listed(NOW + 1) == []
+        assert listed(NOW + 3) == ["id-1", "id-2"]
+        assert listed(NOW + 4, after=(NOW + 1, "id-1")) == ["id-2", "id-3"]
+        assert listed(NOW + 3, after=(NOW + 2, "id-2")) == []
+
+    def test_an_op_session_that_was_updated_is_listed_once_and_as_it_is_now(self, store: Store) -> None:
+        session = example_op_session(rp_sessions=(example_rp_session(),))
+        store.commit([PutOpSession(session), UpdateOpSession(replace(session, cookie_digest="new", uid="bob"))])
+
+        assert store.list_op_sessions(limit=10) == [replace(session, cookie_digest="new", uid="bob", version=2)]
+        assert store.list_op_sessions(limit=10, client_id="rp-a") == store.list_op_sessions(limit=10)
+
     # --- ending an OP session
 
     @pytest.mark.spec("RI-50")
@@ -458,6 +538,177 @@ class StoreContract:
 
         assert store.notices(10) == [example_notice()]
         assert store.op_session("id-two") == second
+
+    # --- logout notices
+
+    def test_a_notice_is_found_by_its_id(self, store: Store) -> None:
+        _record(store, example_notice(), example_notice("two", problem="timeout", state=NoticeState.UNDELIVERABLE))
+
+        assert store.notice("notice-one") == example_notice()
+        assert store.notice("notice-two") == example_notice("two", problem="timeout", state=NoticeState.UNDELIVERABLE)
+        assert store.notice("notice-three") is None
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"attempts": 3, "due_at": NOW + 60, "problem": "HTTP 503"},
+            {"attempts": 9, "due_at": NOW + 86400, "problem": "HTTP 400", "state": NoticeState.UNDELIVERABLE},
+            {
+                "channel": Channel.FRONTCHANNEL,
+                "client_id": "rp-b",
+                "sub": "",
+                "sid": "",
+                "uid": "bob",
+                "ended_at": 1,
+                "reason": Reason.ADMIN,
+            },
+        ],
+        ids=["put off", "given up", "whom it tells and why"],
+    )
+    def test_a_notice_is_replaced(self, store: Store, fields: dict[str, Any]) -> None:
+        _record(store, example_notice(), example_notice("two"))
+
+        store.commit([PutNotice(example_notice(**fields))])
+
+        changed = example_notice(**fields)
+        assert store.notice("notice-one") == changed
+        assert store.notice("notice-two") == example_notice("two")
+        assert store.notices(10, state=changed.state, client_id=changed.client_id)[-1] in (changed, example_notice("two"))
+        assert len(store.notices(10)) == 2
+
+    def test_a_notice_that_was_given_up_can_be_sent_again(self, store: Store) -> None:
+        _record(store, example_notice(state=NoticeState.UNDELIVERABLE, due_at=NOW + 1000))
+        assert store.lease_notices(NOW + 2000, NOW + 3000, 10) == []
+
+        store.commit([PutNotice(example_notice(due_at=NOW))])
+
+        assert store.lease_notices(NOW, NOW + 5, 10) == [example_notice(due_at=NOW + 5)]
+        assert store.notices(10, state=NoticeState.UNDELIVERABLE) == []
+
+    def test_a_notice_that_is_not_there_cannot_be_replaced(self, store: Store) -> None:
+        _record(store, example_notice("two"))
+
+        _refused(store, PutNotice(example_notice()))
+
+        assert store.notices(10) == [example_notice("two")]
+
+    def test_a_deleted_notice_is_gone(self, store: Store) -> None:
+        _record(store, example_notice(), example_notice("two"))
+
+        store.commit([DeleteNotice("notice-one"), DeleteNotice("notice-never-there")])
+
+        assert store.notice("notice-one") is None
+        assert store.notices(10) == [example_notice("two")]
+        assert store.lease_notices(NOW, NOW + 5, 10) == [example_notice("two", due_at=NOW + 5)]
+        _refused(store, PutNotice(example_notice()))
+
+    def test_the_changes_of_notices_that_a_refused_commit_holds_are_not_made(self, store: Store) -> None:
+        kept = [example_notice("a"), example_notice("b"), example_notice("c", client_id="rp-b")]
+        _record(store, *kept)
+        changes = [PutNotice(replace(kept[0], due_at=NOW + 99)), DeleteNotice("notice-b"), DeferNotices("rp-b", NOW + 99)]
+
+        with pytest.raises(Conflict):
+            store.commit([*changes, TakeEphemeral("kind", "never there", NOW)])
+
+        assert store.notices(10) == kept
+        assert store.notices(10, client_id="rp-a") == kept[:2]
+        assert store.notice_counts() == {NoticeState.PENDING: 3, NoticeState.UNDELIVERABLE: 0}
+        assert store.lease_notices(NOW, NOW + 1, 10) == [replace(notice, due_at=NOW + 1) for notice in kept]
+
+    def test_notices_that_are_due_are_leased_and_put_off(self, store: Store) -> None:
+        _record(store, *(example_notice(name, due_at=NOW + at) for name, at in [("past", -1), ("now", 0), ("later", 1)]))
+
+        leased = store.lease_notices(NOW, NOW + 30, 10)
+
+        assert leased == [example_notice(name, due_at=NOW + 30) for name in ("past", "now")]
+        assert [store.notice(notice.id) for notice in leased] == leased
+        assert store.notice("notice-later") == example_notice("later", due_at=NOW + 1)
+        assert store.lease_notices(NOW, NOW + 30, 10) == []
+
+    def test_a_leased_notice_is_due_again_when_the_lease_is_over(self, store: Store) -> None:
+        _record(store, example_notice())
+        store.lease_notices(NOW, NOW + 30, 10)
+
+        assert store.lease_notices(NOW + 29, NOW + 60, 10) == []
+        assert store.lease_notices(NOW + 30, NOW + 60, 10) == [example_notice(due_at=NOW + 60)]
+
+    def test_undeliverable_notices_are_not_leased(self, store: Store) -> None:
+        given_up = example_notice(state=NoticeState.UNDELIVERABLE)
+        _record(store, given_up)
+
+        assert store.lease_notices(NOW + 1000, NOW + 2000, 10) == []
+        assert store.notice("notice-one") == given_up
+
+    def test_the_longest_due_are_leased_first_and_of_equally_due_ones_that_which_ended_first(self, store: Store) -> None:
+        times = {"e": (9, 1), "b": (5, 3), "d": (5, 8), "a": (1, 9), "c": (5, 5)}
+        _record(store, *(example_notice(name, due_at=NOW - 10 + due, ended_at=NOW - 20 + ended) for name, (due, ended) in times.items()))
+
+        leased = [store.lease_notices(NOW, NOW + 30, limit) for limit in (2, 1, 10)]
+
+        assert [[notice.id for notice in each] for each in leased] == [["notice-a", "notice-b"], ["notice-c"], ["notice-d", "notice-e"]]
+
+    def test_of_many_workers_that_lease_at_once_each_notice_goes_to_one(self, store: Store) -> None:
+        workers, each = 6, 5
+        _record(store, *(example_notice(f"{i:02}") for i in range(workers * each)))
+        leased: list[str] = []
+
+        def lease(_: int) -> None:
+            while notices := store.lease_notices(NOW, NOW + 30, 4):
+                leased.extend(notice.id for notice in notices)
+
+        assert len(winners(lease, workers)) == workers
+        assert sorted(leased) == [f"notice-{i:02}" for i in range(workers * each)]
+
+    def test_the_notices_of_a_client_that_does_not_answer_are_put_off_at_once(self, store: Store) -> None:
+        dead = [example_notice(f"{at}", due_at=NOW + at) for at in (-5, 0, 59)]
+        later, edge = example_notice("later", due_at=NOW + 61), example_notice("edge", due_at=NOW + 60)
+        given_up = example_notice("given-up", state=NoticeState.UNDELIVERABLE)
+        other = example_notice("other", client_id="rp-b")
+        _record(store, *dead, later, edge, given_up, other)
+
+        store.commit([DeferNotices("rp-a", NOW + 60), DeferNotices("rp-unknown", NOW + 60)])
+
+        assert [store.notice(notice.id) for notice in dead] == [replace(notice, due_at=NOW + 60) for notice in dead]
+        assert [store.notice(notice.id) for notice in (later, edge, given_up, other)] == [later, edge, given_up, other]
+        assert store.lease_notices(NOW + 59, NOW + 100, 10) == [replace(other, due_at=NOW + 100)]
+        assert len(store.lease_notices(NOW + 60, NOW + 100, 10)) == 4
+
+    def test_a_leased_notice_is_put_off_with_the_others_of_its_client(self, store: Store) -> None:
+        _record(store, example_notice("a"), example_notice("b"))
+        (mine,) = store.lease_notices(NOW, NOW + 30, 1)
+
+        store.commit([PutNotice(replace(mine, attempts=1, due_at=NOW + 10)), DeferNotices("rp-a", NOW + 60)])
+
+        assert store.notices(10) == [example_notice("a", attempts=1, due_at=NOW + 60), example_notice("b", due_at=NOW + 60)]
+
+    def test_notices_are_listed_by_state_and_by_client_those_due_first_first(self, store: Store) -> None:
+        def of(name: str, at: int, state: NoticeState, client_id: str) -> LogoutNotice:
+            return example_notice(name, due_at=NOW + at, state=state, client_id=client_id)
+
+        pending, given_up = NoticeState.PENDING, NoticeState.UNDELIVERABLE
+        a, b, c = of("a", 6, pending, "rp-a"), of("b", 1, given_up, "rp-a"), of("c", 3, pending, "rp-a")
+        d, e, f = of("d", 4, given_up, "rp-b"), of("e", 5, pending, "rp-b"), of("f", 2, pending, "rp-b")
+        _record(store, a, b, c, d, e, f)
+
+        assert store.notices(10) == [b, f, c, d, e, a]
+        assert store.notices(3) == [b, f, c]
+        assert store.notices(10, state=pending) == [f, c, e, a]
+        assert store.notices(1, state=given_up) == [b]
+        assert store.notices(10, client_id="rp-a") == [b, c, a]
+        assert store.notices(2, client_id="rp-b") == [f, d]
+        assert store.notices(10, state=pending, client_id="rp-b") == [f, e]
+        assert store.notices(10, state=given_up, client_id="rp-b") == [d]
+        assert store.notices(10, client_id="rp-c") == []
+
+    def test_notices_are_counted_in_each_state(self, store: Store) -> None:
+        assert store.notice_counts() == {NoticeState.PENDING: 0, NoticeState.UNDELIVERABLE: 0}
+
+        _record(store, example_notice("a"), example_notice("b"), example_notice("c", state=NoticeState.UNDELIVERABLE))
+
+        assert store.notice_counts() == {NoticeState.PENDING: 2, NoticeState.UNDELIVERABLE: 1}
+
+        store.commit([PutNotice(example_notice("a", state=NoticeState.UNDELIVERABLE)), DeleteNotice("notice-c")])
+        assert store.notice_counts() == {NoticeState.PENDING: 1, NoticeState.UNDELIVERABLE: 1}
 
     # --- grants
 
@@ -822,6 +1073,14 @@ class StoreContract:
 
         assert [store.sweep(NOW, 3) for _ in range(4)] == [Swept(3, 3), Swept(2, 3), Swept(0, 1), Swept(0, 0)]
 
+    def test_a_sweep_removes_undeliverable_notices_past_their_time_and_no_pending_ones(self, store: Store) -> None:
+        pending = example_notice("pending", due_at=NOW - 1000)
+        given_up = [example_notice(f"{at}", state=NoticeState.UNDELIVERABLE, due_at=NOW + at) for at in (-2, -1, 0, 1)]
+        _record(store, pending, *given_up)
+
+        assert [store.sweep(NOW, 2) for _ in range(3)] == [Swept(0, 0, 2), Swept(0, 0, 1), Swept(0, 0, 0)]
+        assert store.notices(10) == [pending, given_up[3]]
+
     def test_a_store_that_works_answers_a_ping(self, store: Store) -> None:
         store.ping()
 
@@ -831,3 +1090,14 @@ def _refused(store: Store, change: Change) -> None:
     with pytest.raises(Conflict) as conflict:
         store.commit([change])
     assert conflict.value.change is change
+
+
+def _record(store: Store, *notices: LogoutNotice) -> None:
+    """Keep notices, of an OP session that ends in the same commit."""
+    session = example_op_session("of notices")
+    store.commit([PutOpSession(session), EndOpSession(session, notices)])
+
+
+def _place(found: list[OpSession]) -> tuple[int, str]:
+    """Return where the page after the last session found begins; before everything for none."""
+    return (found[0].created_at, found[0].id) if found else (0, "")

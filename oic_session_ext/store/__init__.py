@@ -3,29 +3,89 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from .base import Store
 
+if TYPE_CHECKING:
+    from .sql_schema import Migrated
+
 _SQLITE = "sqlite:///"
+_POSTGRESQL = ("postgresql:", "postgresql+", "postgres:")
+_REDIS = ("redis://", "rediss://", "unix://")
+
+_ALLOWED = (
+    "must be memory:, sqlite:///PATH such as sqlite:///var/op.sqlite, postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, or redis://HOST"
+)
 
 
 def open_store(url: str) -> Store:
-    """Open the store that a URL names: `memory:` (gone when the process ends) or `sqlite:///PATH`.
+    """Open the store that a URL names: in memory (gone when the process ends), on SQLite, PostgreSQL, Redis or Valkey.
 
-    A process that forks opens it afterwards, in each child: connections are not carried over.
+    The forms are `memory:`, `sqlite:///PATH`, `postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE` and
+    `redis://HOST:PORT/DATABASE`. A process that forks opens it afterwards, in each child: connections are not carried over.
 
     Raises:
-        ConfigError: the URL names no engine, or the engine refuses what is there.
+        ConfigError: the URL names no engine, or the engine refuses what is there; tables of an older version are for `migrate`.
         StoreUnavailable: the database cannot be read or written now.
     """
-    path = url.removeprefix(_SQLITE)
     if url == "memory:":
         from .memory import MemoryStore  # each engine is imported only where it is used, and what it needs with it
 
         return MemoryStore()
-    if path != url and path and path != ":memory:" and "?" not in path:
-        from .sql import open_sqlite_store
+    if (path := _sqlite_path(url)) is not None:
+        from .sql_sqlite import open_sqlite_store
 
-        return open_sqlite_store(Path(path))
-    raise ConfigError("store", "must be memory: or sqlite:///PATH, such as sqlite:///var/op.sqlite")
+        return open_sqlite_store(path)
+    if url.startswith(_POSTGRESQL):
+        _need_psycopg()
+        from .sql_postgresql import open_postgresql_store
+
+        return open_postgresql_store(url)
+    if url.startswith(_REDIS):
+        _need_redis()
+        from .redis import open_redis_store
+
+        return open_redis_store(url)
+    raise ConfigError("store", _ALLOWED)
+
+
+def migrate(url: str) -> Migrated:
+    """Bring the tables of a SQL store to the version of this package; make them where there are none.
+
+    Servers of the version before may go on meanwhile; nothing happens when the tables are as they should be.
+
+    Raises:
+        ConfigError: the store has no tables, or they are of a version that this package does not know.
+        StoreUnavailable: the database cannot be read or written now; nothing was changed.
+    """
+    if (path := _sqlite_path(url)) is not None:
+        from .sql_sqlite import migrate_sqlite
+
+        return migrate_sqlite(path)
+    if url.startswith(_POSTGRESQL):
+        _need_psycopg()
+        from .sql_postgresql import migrate_postgresql
+
+        return migrate_postgresql(url)
+    raise ConfigError("store", "has no tables to migrate; only SQLite and PostgreSQL do")
+
+
+def _sqlite_path(url: str) -> Path | None:
+    path = url.removeprefix(_SQLITE)
+    return Path(path) if path not in (url, "", ":memory:") and "?" not in path else None
+
+
+def _need_psycopg() -> None:
+    try:
+        import psycopg  # noqa: F401 -- an extra of this package, so that it is not needed where SQLite is enough
+    except ImportError as err:
+        raise ConfigError("store", "PostgreSQL needs psycopg: pip install 'oic_session_ext[postgresql]'") from err
+
+
+def _need_redis() -> None:
+    try:
+        import redis  # noqa: F401 -- an extra, as psycopg is
+    except ImportError as err:
+        raise ConfigError("store", "Redis needs redis-py: pip install 'oic_session_ext[redis]'") from err

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ..model import Client, Consent, EphemeralRecord, Grant, LogoutNotice, OpSession, RpSession
+from ..model import Client, Consent, EphemeralRecord, Grant, LogoutNotice, NoticeState, OpSession, RpSession
 
 GrantAttribute = Literal["uid", "sub", "sid", "client_id", "op_session_id"]
 
@@ -30,7 +30,7 @@ class PutOpSession:
 
 @dataclass(frozen=True, slots=True)
 class UpdateOpSession:
-    """Replace an OP session's own fields, not its RP sessions, and count its version up by one.
+    """Replace an OP session's own fields, not its RP sessions, and count its version up by one; when it was created stays.
 
     Condition: it is there, its version is `session.version`, the one that was read, and its cookie_digest is no other's.
     """
@@ -160,6 +160,31 @@ class DeleteEphemeral:
 
 
 @dataclass(frozen=True, slots=True)
+class PutNotice:
+    """Replace a logout notice: put off, given up, or to be sent again. Condition: it is there."""
+
+    notice: LogoutNotice
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteNotice:
+    """Forget a logout notice: it was delivered, or an operator drops it; a no-op when it is gone."""
+
+    notice_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeferNotices:
+    """Put off every pending notice of a client that is due before `until` to `until`: its RP does not answer.
+
+    So a dead RP with thousands of notices costs the others nothing; those due later stay as they are.
+    """
+
+    client_id: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimFact:
     """Write down a fact that the servers of a cluster share. Condition: the name is unknown, or has this very value."""
 
@@ -184,6 +209,9 @@ Change: TypeAlias = (
     | ClaimEphemeral
     | TakeEphemeral
     | DeleteEphemeral
+    | PutNotice
+    | DeleteNotice
+    | DeferNotices
     | ClaimFact
 )
 
@@ -194,6 +222,7 @@ class Swept:
 
     grants: int
     ephemerals: int
+    notices: int = 0
 
 
 class Store(ABC):
@@ -217,6 +246,16 @@ class Store(ABC):
     @abstractmethod
     def op_sessions_of_user(self, uid: str) -> list[OpSession]:
         """Return every OP session of a user, oldest first."""
+
+    @abstractmethod
+    def list_op_sessions(
+        self, *, client_id: str | None = None, created_before: int | None = None, limit: int, after: tuple[int, str] = (0, "")
+    ) -> list[OpSession]:
+        """Return at most `limit` OP sessions, oldest first, for administration.
+
+        `client_id`: only those in which this client has a share. `created_before`: only older ones. `after`: the `(created_at, id)` of
+        the last one of the page before. The cost is that of the page.
+        """
 
     @abstractmethod
     def due_op_sessions(self, now: int, limit: int) -> list[OpSession]:
@@ -255,8 +294,24 @@ class Store(ABC):
         """Return a fact that the cluster shares, None when it is not written down."""
 
     @abstractmethod
-    def notices(self, limit: int) -> list[LogoutNotice]:
-        """Return at most `limit` logout notices, those due first first."""
+    def lease_notices(self, now: int, until: int, limit: int) -> list[LogoutNotice]:
+        """Return at most `limit` pending notices that are due at `now`, and put them off to `until` in the same step.
+
+        Of many workers that ask at once, each notice goes to one; when that one dies, the notice is due again at `until`. The
+        longest due come first, of equally due ones that which ended first. Each is returned as it is kept now: due at `until`.
+        """
+
+    @abstractmethod
+    def notice(self, notice_id: str) -> LogoutNotice | None:
+        """Return a logout notice, None when there is none (any more)."""
+
+    @abstractmethod
+    def notices(self, limit: int, *, state: NoticeState | None = None, client_id: str | None = None) -> list[LogoutNotice]:
+        """Return at most `limit` logout notices, of one state and one client where these are given, those due first first."""
+
+    @abstractmethod
+    def notice_counts(self) -> dict[NoticeState, int]:
+        """Return how many notices there are in each state, 0 for none; its cost may grow with the number of notices, never of sessions."""
 
     @abstractmethod
     def commit(self, changes: Sequence[Change]) -> None:
@@ -269,7 +324,10 @@ class Store(ABC):
 
     @abstractmethod
     def sweep(self, now: int, limit: int) -> Swept:
-        """Remove at most `limit` expired grants and as many expired short-lived records. Sessions are ended, not swept."""
+        """Remove at most `limit` expired grants, as many expired short-lived records, and as many undeliverable notices past their time.
+
+        Sessions are ended, not swept.
+        """
 
     @abstractmethod
     def ping(self) -> None:

@@ -9,25 +9,29 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from heapq import nsmallest
 from typing import Any, get_args
 
 from ..errors import Conflict
-from ..model import Client, Consent, EphemeralRecord, Grant, LogoutNotice, OpSession
+from ..model import Client, Consent, EphemeralRecord, Grant, LogoutNotice, NoticeState, OpSession
 from .base import (
     AddRpSession,
     Change,
     ClaimEphemeral,
     ClaimFact,
+    DeferNotices,
     DeleteClient,
     DeleteConsent,
     DeleteEphemeral,
     DeleteGrant,
+    DeleteNotice,
     EndOpSession,
     GrantAttribute,
     PutClient,
     PutConsent,
     PutEphemeral,
     PutGrant,
+    PutNotice,
     PutOpSession,
     Store,
     Swept,
@@ -61,7 +65,9 @@ class MemoryStore(Store):
         self._ephemerals: dict[tuple[str, str], Kept[EphemeralRecord]] = {}
         self._expiring_ephemerals: DueQueue[tuple[str, str]] = DueQueue()
         self._notices: dict[str, LogoutNotice] = {}
-        self._due_notices: DueQueue[str] = DueQueue()
+        self._notices_to_client: dict[str, dict[str, None]] = {}
+        self._pending_notices: DueQueue[tuple[int, str]] = DueQueue()  # by when they ended and their id, in this order
+        self._undeliverable_notices: DueQueue[tuple[int, str]] = DueQueue()
         self._facts: dict[str, str] = {}
         self._apply: dict[type, Callable[[Journal, Any], bool]] = {
             PutOpSession: self._put_op_session,
@@ -80,6 +86,9 @@ class MemoryStore(Store):
             ClaimEphemeral: self._claim_ephemeral,
             TakeEphemeral: self._take_ephemeral,
             DeleteEphemeral: self._delete_ephemeral,
+            PutNotice: self._put_notice,
+            DeleteNotice: self._delete_notice,
+            DeferNotices: self._defer_notices,
             ClaimFact: self._claim_fact,
         }
 
@@ -105,7 +114,22 @@ class MemoryStore(Store):
         """Return every OP session of a user, oldest first."""
         with self._lock:
             sessions = [self._op_sessions[op_session_id] for op_session_id in self._op_sessions_of_user.get(uid, ())]
-        return sorted(sessions, key=lambda session: (session.created_at, session.id))
+        return sorted(sessions, key=_created)
+
+    def list_op_sessions(
+        self, *, client_id: str | None = None, created_before: int | None = None, limit: int, after: tuple[int, str] = (0, "")
+    ) -> list[OpSession]:
+        """Return at most `limit` OP sessions, oldest first; here at the cost of looking at all of them."""
+        with self._lock:
+            sessions = list(self._op_sessions.values())
+        wanted = (
+            session
+            for session in sessions
+            if _created(session) > after
+            and (created_before is None or session.created_at < created_before)
+            and (client_id is None or session.rp_session_of(client_id) is not None)
+        )
+        return nsmallest(limit, wanted, key=_created)
 
     def due_op_sessions(self, now: int, limit: int) -> list[OpSession]:
         """Return at most `limit` OP sessions that are over at `now`, longest over first."""
@@ -158,10 +182,36 @@ class MemoryStore(Store):
         with self._lock:
             return self._facts.get(name)
 
-    def notices(self, limit: int) -> list[LogoutNotice]:
-        """Return at most `limit` logout notices, those due first first."""
+    def lease_notices(self, now: int, until: int, limit: int) -> list[LogoutNotice]:
+        """Return at most `limit` pending notices that are due at `now`, and put them off to `until` in the same step."""
+        journal = Journal()
         with self._lock:
-            return [self._notices[notice_id] for notice_id in self._due_notices.first(limit)]
+            due = [self._notices[notice_id] for _, notice_id in self._pending_notices.first(limit, now)]
+            leased = [replace(notice, due_at=until) for notice in due]
+            for notice in leased:
+                self._keep_notice(journal, notice)
+        return leased
+
+    def notice(self, notice_id: str) -> LogoutNotice | None:
+        """Return a logout notice, None when there is none."""
+        with self._lock:
+            return self._notices.get(notice_id)
+
+    def notices(self, limit: int, *, state: NoticeState | None = None, client_id: str | None = None) -> list[LogoutNotice]:
+        """Return at most `limit` logout notices, of one state and one client where these are given, those due first first."""
+        states = NoticeState if state is None else [state]
+        with self._lock:
+            if client_id is None:
+                ids = [notice_id for each in states for _, notice_id in self._notices_in(each).first(limit)]
+            else:
+                ids = list(self._notices_to_client.get(client_id, ()))
+            found = [self._notices[notice_id] for notice_id in ids]
+        return nsmallest(limit, (notice for notice in found if notice.state in states), key=_due)
+
+    def notice_counts(self) -> dict[NoticeState, int]:
+        """Return how many notices there are in each state."""
+        with self._lock:
+            return {state: len(self._notices_in(state).due) for state in NoticeState}
 
     # --- writes
 
@@ -181,7 +231,7 @@ class MemoryStore(Store):
                 raise
 
     def sweep(self, now: int, limit: int) -> Swept:
-        """Remove at most `limit` expired grants and as many expired short-lived records."""
+        """Remove at most `limit` expired grants, expired short-lived records and undeliverable notices past their time, of each."""
         journal = Journal()
         with self._lock:
             grant_ids = self._expiring_grants.first(limit, now)
@@ -190,7 +240,10 @@ class MemoryStore(Store):
             record_keys = self._expiring_ephemerals.first(limit, now)
             for record_key in record_keys:
                 self._drop_ephemeral(journal, record_key)
-        return Swept(len(grant_ids), len(record_keys))
+            notice_keys = self._undeliverable_notices.first(limit, now)
+            for _, notice_id in notice_keys:
+                self._drop_notice(journal, notice_id)
+        return Swept(len(grant_ids), len(record_keys), len(notice_keys))
 
     def ping(self) -> None:
         """Return: memory can always be read and written."""
@@ -205,7 +258,8 @@ class MemoryStore(Store):
         if old is None or old.version != change.session.version:
             return False
         self._drop_op_session(journal, old)
-        return self._keep_op_session(journal, replace(change.session, version=old.version + 1, rp_sessions=old.rp_sessions))
+        new = replace(change.session, created_at=old.created_at, version=old.version + 1, rp_sessions=old.rp_sessions)
+        return self._keep_op_session(journal, new)
 
     def _touch_op_session(self, journal: Journal, change: TouchOpSession) -> bool:
         old = self._op_sessions.get(change.op_session_id)
@@ -241,8 +295,7 @@ class MemoryStore(Store):
         for notice in change.notices:
             if notice.id in self._notices:
                 return False
-            journal.set(self._notices, notice.id, notice)
-            self._due_notices.set(journal, notice.id, notice.due_at)
+            self._keep_notice(journal, notice)
         return True
 
     def _keep_op_session(self, journal: Journal, session: OpSession) -> bool:
@@ -345,6 +398,43 @@ class MemoryStore(Store):
             journal.drop(self._consents, (uid, client_id))
             journal.drop_from_index(self._consents_to_client, client_id, (uid, client_id))
 
+    # --- logout notices
+
+    def _put_notice(self, journal: Journal, change: PutNotice) -> bool:
+        if change.notice.id not in self._notices:
+            return False
+        self._keep_notice(journal, change.notice)
+        return True
+
+    def _delete_notice(self, journal: Journal, change: DeleteNotice) -> bool:
+        self._drop_notice(journal, change.notice_id)
+        return True
+
+    def _defer_notices(self, journal: Journal, change: DeferNotices) -> bool:
+        for notice_id in list(self._notices_to_client.get(change.client_id, ())):
+            notice = self._notices[notice_id]
+            if notice.state is NoticeState.PENDING and notice.due_at < change.until:
+                self._keep_notice(journal, replace(notice, due_at=change.until))
+        return True
+
+    def _notices_in(self, state: NoticeState) -> DueQueue[tuple[int, str]]:
+        return self._pending_notices if state is NoticeState.PENDING else self._undeliverable_notices
+
+    def _keep_notice(self, journal: Journal, notice: LogoutNotice) -> None:
+        """Put a notice and what finds it, new or in place of what was there."""
+        self._drop_notice(journal, notice.id)
+        journal.set(self._notices, notice.id, notice)
+        journal.add_to_index(self._notices_to_client, notice.client_id, notice.id)
+        self._notices_in(notice.state).set(journal, (notice.ended_at, notice.id), notice.due_at)
+
+    def _drop_notice(self, journal: Journal, notice_id: str) -> None:
+        notice = self._notices.get(notice_id)
+        if notice is None:
+            return
+        journal.drop(self._notices, notice_id)
+        journal.drop_from_index(self._notices_to_client, notice.client_id, notice_id)
+        journal.drop(self._notices_in(notice.state).due, (notice.ended_at, notice_id))
+
     # --- short-lived records and facts
 
     def _put_ephemeral(self, journal: Journal, change: PutEphemeral) -> bool:
@@ -378,6 +468,14 @@ class MemoryStore(Store):
             return False
         journal.set(self._facts, change.name, change.value)
         return True
+
+
+def _created(session: OpSession) -> tuple[int, str]:
+    return session.created_at, session.id
+
+
+def _due(notice: LogoutNotice) -> tuple[int, int, str]:
+    return notice.due_at, notice.ended_at, notice.id
 
 
 def _over_at(session: OpSession) -> int:

@@ -1,4 +1,4 @@
-"""The SQL engine of the store: SQLite for one machine.
+"""The SQL engine of the store, in one dialect-neutral form: SQLite for one machine, PostgreSQL for several.
 
 Reads are single statements outside of transactions, each commit is one short transaction; `sql_changes.py` says what
 is in it.
@@ -7,69 +7,28 @@ is in it.
 from __future__ import annotations
 
 import json
-import sqlite3
+import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
-from operator import itemgetter
-from pathlib import Path
+from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, inspect, select
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import DBAPIError, OperationalError
-
-from ..errors import ConfigError, Conflict, StoreUnavailable
-from ..model import Channel, Client, Consent, EphemeralRecord, Grant, LogoutNotice, OpSession, Reason, RpSession
-from .base import Change, ClaimFact, GrantAttribute, Store, Swept
+from ..model import Channel, Client, Consent, EphemeralRecord, Grant, LogoutNotice, NoticeState, OpSession, Reason, RpSession
+from .base import Change, GrantAttribute, PutEphemeral, Store, Swept
 from .sql_changes import ChangesInSql
-from .sql_connections import Connections, sqlite_engine
-from .sql_statements import GRANT_COLUMNS, NOTICE_COLUMNS, OP_SESSION_COLUMNS, Prepared, Statements
-from .sql_tables import SCHEMA_VERSION, SCHEMA_VERSION_FACT, facts, metadata
+from .sql_connections import Connections, Row
+from .sql_prepared import Prepared, Step, step
+from .sql_statements import GRANT_COLUMNS, NOTICE_COLUMNS, OP_SESSION_COLUMNS, Statements
 
 T = TypeVar("T")
 
-_BEGIN = "BEGIN IMMEDIATE"  # a plain BEGIN that reads first may find later that it cannot write
-
-
-def open_sqlite_store(path: Path) -> SqlStore:
-    """Open the store in a SQLite file; the file, its folder and its tables are made when they are not there.
-
-    Raises:
-        ConfigError: the file cannot be opened, is no SQLite database or was written by another version of this package.
-        StoreUnavailable: the database cannot be read or written now.
-    """
-    try:
-        engine = sqlite_engine(path)
-    except OSError as err:
-        raise ConfigError("store", f"{path} cannot be opened: {err.strerror}") from err
-    try:
-        _check_schema(engine, _BEGIN)
-    except ConfigError:
-        engine.dispose()
-        raise
-    except (OperationalError, sqlite3.OperationalError) as err:
-        raise StoreUnavailable(str(err)) from err
-    except (DBAPIError, sqlite3.DatabaseError) as err:
-        raise ConfigError("store", f"{path} is not a SQLite database") from err
-    return SqlStore(Connections(engine, _BEGIN, one_writer=True), Statements(engine.dialect, sqlite.insert))
-
-
-def _check_schema(engine: Engine, begin: str) -> None:
-    """Make the tables in an empty database; refuse one whose tables are of another version."""
-    with engine.connect() as connection:
-        connection.exec_driver_sql(begin)  # several servers may start on an empty database at once
-        if inspect(connection).has_table(facts.name):
-            version = connection.scalar(select(facts.c.value).where(facts.c.name == SCHEMA_VERSION_FACT))
-            if version != SCHEMA_VERSION:
-                raise ConfigError("store", f"its tables have version {version}; this package works with version {SCHEMA_VERSION}")
-        else:
-            metadata.create_all(connection)
-            connection.execute(facts.insert().values(name=SCHEMA_VERSION_FACT, value=SCHEMA_VERSION))
-        connection.commit()
+_NEVER = 2**63 - 1
+"""Later than every instant that the tables can hold."""
 
 
 class SqlStore(Store):
-    """A store in a SQL database; `open_sqlite_store` makes one."""
+    """A store in a SQL database; `open_sqlite_store` and `open_postgresql_store` make one."""
 
     def __init__(self, connections: Connections, statements: Statements) -> None:
         self._connections = connections
@@ -93,6 +52,15 @@ class SqlStore(Store):
     def op_sessions_of_user(self, uid: str) -> list[OpSession]:
         """Return every OP session of a user, oldest first."""
         return _op_sessions(self._rows(self._statements.op_sessions_of_user, uid=uid))
+
+    def list_op_sessions(
+        self, *, client_id: str | None = None, created_before: int | None = None, limit: int, after: tuple[int, str] = (0, "")
+    ) -> list[OpSession]:
+        """Return at most `limit` OP sessions, oldest first, for administration."""
+        statement = self._statements.list_op_sessions if client_id is None else self._statements.list_op_sessions_of_client
+        before = _NEVER if created_before is None else created_before
+        page = {"created_before": before, "after_created_at": after[0], "after_id": after[1], "limit": limit}
+        return _op_sessions(self._rows(statement, client_id=client_id, **page))
 
     def due_op_sessions(self, now: int, limit: int) -> list[OpSession]:
         """Return at most `limit` OP sessions that are over at `now`, longest over first."""
@@ -135,11 +103,38 @@ class SqlStore(Store):
         """Return a fact that the cluster shares, None when it is not written down."""
         return _one([str(row[0]) for row in self._rows(self._statements.fact, name=name)])
 
-    def notices(self, limit: int) -> list[LogoutNotice]:
-        """Return at most `limit` logout notices, those due first first."""
-        return [_notice(row) for row in self._rows(self._statements.notices, limit=limit)]
+    def lease_notices(self, now: int, until: int, limit: int) -> list[LogoutNotice]:
+        """Return at most `limit` pending notices that are due at `now`, and put them off to `until` in the same step."""
 
-    def _rows(self, statement: Prepared, **values: Any) -> list[tuple[Any, ...]]:
+        def put_off(row: Row) -> Step:
+            return step(self._statements.put_off_notice, {"id": row[0], "until": until})
+
+        values = {"state": NoticeState.PENDING, "now": now, "limit": limit}
+        leased = self._connections.rows_then(self._statements.due_notices, values, put_off)
+        return [replace(_notice(row), due_at=until) for row in leased]
+
+    def notice(self, notice_id: str) -> LogoutNotice | None:
+        """Return a logout notice, None when there is none."""
+        return _one([_notice(row) for row in self._rows(self._statements.notice, id=notice_id)])
+
+    def notices(self, limit: int, *, state: NoticeState | None = None, client_id: str | None = None) -> list[LogoutNotice]:
+        """Return at most `limit` logout notices, of one state and one client where these are given, those due first first."""
+        statement = self._statements.notices if client_id is None else self._statements.notices_of_client
+        found = [
+            _notice(row)
+            for each in (NoticeState if state is None else [state])  # each goes by an index that begins with the state
+            for row in self._rows(statement, state=each, client_id=client_id, limit=limit)
+        ]
+        return sorted(found, key=attrgetter("due_at", "ended_at", "id"))[:limit]
+
+    def notice_counts(self) -> dict[NoticeState, int]:
+        """Return how many notices there are in each state."""
+        return {
+            **dict.fromkeys(NoticeState, 0),
+            **{NoticeState(state): count for state, count in self._rows(self._statements.notice_counts)},
+        }
+
+    def _rows(self, statement: Prepared, **values: Any) -> list[Row]:
         return self._connections.rows(statement, values)
 
     # --- writes
@@ -149,34 +144,24 @@ class SqlStore(Store):
 
         Raises: Conflict, StoreUnavailable: nothing was kept.
         """
-        steps = [(change, step) for change in changes for step in self._changes.steps(change)]
-        with self._connections.transaction() as cursor:
-            for change, (statement, values, must_hit) in steps:
-                try:
-                    cursor.execute(statement.sql, values)
-                except self._connections.IntegrityError as err:  # a key that is taken, or an OP session that is not there
-                    raise Conflict(change) from err
-                if must_hit and not (cursor.fetchall() if statement.returns_rows else cursor.rowcount):
-                    raise Conflict(change)
+        self._connections.commit([(change, step) for change in changes for step in self._changes.steps(change)])
 
     def sweep(self, now: int, limit: int) -> Swept:
-        """Remove at most `limit` expired grants and as many expired short-lived records."""
-        removed = []
-        for statement in (self._statements.sweep_grants, self._statements.sweep_ephemerals):
-            with self._connections.transaction() as cursor:  # one each, so that requests need not wait for both
-                cursor.execute(statement.sql, statement.bound({"now": now, "limit": limit}))
-                removed.append(cursor.rowcount)
-        return Swept(*removed)
+        """Remove at most `limit` expired grants, expired short-lived records and undeliverable notices past their time, of each."""
+        statements = (self._statements.sweep_grants, self._statements.sweep_ephemerals, self._statements.sweep_notices)
+        # a transaction each, so that requests need not wait for all
+        return Swept(*(self._connections.hits(statement, {"now": now, "limit": limit}) for statement in statements))
 
     def ping(self) -> None:
         """Write something to the disk, as only that shows that it can be done.
 
         Raises: StoreUnavailable.
         """
-        self.commit([ClaimFact(SCHEMA_VERSION_FACT, SCHEMA_VERSION)])
+        differs = secrets.token_hex(8)  # SQLite does not write what is there already
+        self.commit([PutEphemeral(EphemeralRecord("ping", "ping", 0, {"nonce": differs}))])
 
     def close(self) -> None:
-        """Close the connections of all threads."""
+        """Close all connections."""
         self._connections.close()
 
 
@@ -187,7 +172,7 @@ def _one(found: list[T]) -> T | None:
     return found[0] if found else None
 
 
-def _op_sessions(rows: list[tuple[Any, ...]]) -> list[OpSession]:
+def _op_sessions(rows: list[Row]) -> list[OpSession]:
     """Make OP sessions of joined rows; the rows of one session are beside each other."""
     sessions: list[OpSession] = []
     for _, pairs in groupby(rows, key=itemgetter(0)):
@@ -197,11 +182,12 @@ def _op_sessions(rows: list[tuple[Any, ...]]) -> list[OpSession]:
     return sessions
 
 
-def _grant(row: tuple[Any, ...]) -> Grant:
+def _grant(row: Row) -> Grant:
     values = dict(zip(GRANT_COLUMNS, row, strict=True))
     return Grant(**{**values, "data": json.loads(values["data"]), "is_offline": bool(values["is_offline"])})
 
 
-def _notice(row: tuple[Any, ...]) -> LogoutNotice:
+def _notice(row: Row) -> LogoutNotice:
     values = dict(zip(NOTICE_COLUMNS, row, strict=True))
-    return LogoutNotice(**{**values, "channel": Channel(values["channel"]), "reason": Reason(values["reason"])})
+    names = {"channel": Channel(values["channel"]), "reason": Reason(values["reason"]), "state": NoticeState(values["state"])}
+    return LogoutNotice(**{**values, **names})

@@ -6,34 +6,35 @@ They are worked out before the transaction begins, so that others wait for nothi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from ..model import EphemeralRecord, Grant, OpSession, RpSession
+from ..model import EphemeralRecord, Grant, LogoutNotice, OpSession, RpSession
 from .base import (
     AddRpSession,
     Change,
     ClaimEphemeral,
     ClaimFact,
+    DeferNotices,
     DeleteClient,
     DeleteConsent,
     DeleteEphemeral,
     DeleteGrant,
+    DeleteNotice,
     EndOpSession,
     PutClient,
     PutConsent,
     PutEphemeral,
     PutGrant,
+    PutNotice,
     PutOpSession,
     TakeEphemeral,
     TouchOpSession,
     UpdateGrant,
     UpdateOpSession,
 )
-from .sql_statements import GRANT_COLUMNS, NOTICE_COLUMNS, OP_SESSION_COLUMNS, RP_SESSION_COLUMNS, Prepared, Statements
-
-Step: TypeAlias = tuple[Prepared, list[Any], bool]
-"""A statement, its values in order, and whether it must hit a row (else the change's condition did not hold)."""
+from .sql_prepared import Step, step
+from .sql_statements import GRANT_COLUMNS, NOTICE_COLUMNS, OP_SESSION_COLUMNS, RP_SESSION_COLUMNS, Statements
 
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -60,6 +61,9 @@ class ChangesInSql:
             ClaimEphemeral: self._claim_ephemeral,
             TakeEphemeral: self._take_ephemeral,
             DeleteEphemeral: self._delete_ephemeral,
+            PutNotice: self._put_notice,
+            DeleteNotice: self._delete_notice,
+            DeferNotices: self._defer_notices,
             ClaimFact: self._claim_fact,
         }
 
@@ -68,12 +72,12 @@ class ChangesInSql:
         return self._steps[type(change)](change)
 
     def _put_op_session(self, change: PutOpSession) -> Iterator[Step]:
-        yield _step(self._statements.put_op_session, _op_session_values(change.session))
+        yield step(self._statements.put_op_session, _op_session_values(change.session))
         for rp_session in change.session.rp_sessions:
-            yield _step(self._statements.put_rp_session, _rp_session_values(change.session.id, rp_session))
+            yield step(self._statements.put_rp_session, _rp_session_values(change.session, rp_session))
 
     def _update_op_session(self, change: UpdateOpSession) -> Iterator[Step]:
-        yield _step(self._statements.update_op_session, _op_session_values(change.session), must_hit=True)
+        yield step(self._statements.update_op_session, _op_session_values(change.session), must_hit=True)
 
     def _touch_op_session(self, change: TouchOpSession) -> Iterator[Step]:
         values = {
@@ -81,40 +85,44 @@ class ChangesInSql:
             "last_active_at": change.last_active_at,
             "idle_expires_at": change.idle_expires_at,
         }
-        yield _step(self._statements.touch_op_session, values, must_hit=True)
+        yield step(self._statements.touch_op_session, values, must_hit=True)
 
     def _add_rp_session(self, change: AddRpSession) -> Iterator[Step]:
-        values = _rp_session_values(change.op_session_id, change.rp_session)
-        yield _step(self._statements.count_rp_session, values, must_hit=True)
-        yield _step(self._statements.add_rp_session, values)
+        values = {"op_session_id": change.op_session_id, **{name: getattr(change.rp_session, name) for name in RP_SESSION_COLUMNS}}
+        if self._statements.locks_rows:  # two adders at once: the second must see what the first has added
+            yield step(self._statements.lock_op_session_to_join, values, must_hit=True)
+        yield step(self._statements.count_rp_session, values, must_hit=True)
+        yield step(self._statements.add_rp_session, values)
 
     def _end_op_session(self, change: EndOpSession) -> Iterator[Step]:
         values = {"id": change.session.id, "version": change.session.version}
-        yield _step(self._statements.lock_op_session, values, must_hit=True)
-        yield _step(self._statements.release_offline_grants, values)
-        yield _step(self._statements.delete_op_session, values)
+        yield step(self._statements.lock_op_session, values, must_hit=True)
+        if self._statements.locks_rows:
+            yield step(self._statements.lock_grants, values)
+        yield step(self._statements.release_offline_grants, values)
+        yield step(self._statements.delete_op_session, values)
         for notice in change.notices:
-            yield _step(self._statements.put_notice, {name: getattr(notice, name) for name in NOTICE_COLUMNS})
+            yield step(self._statements.put_notice, _notice_values(notice))
 
     def _put_grant(self, change: PutGrant) -> Iterator[Step]:
-        yield _step(self._statements.put_grant, _grant_values(change.grant))
+        yield step(self._statements.put_grant, _grant_values(change.grant))
 
     def _update_grant(self, change: UpdateGrant) -> Iterator[Step]:
-        yield _step(self._statements.update_grant, _grant_values(change.grant), must_hit=True)
+        yield step(self._statements.update_grant, _grant_values(change.grant), must_hit=True)
 
     def _delete_grant(self, change: DeleteGrant) -> Iterator[Step]:
-        yield _step(self._statements.delete_grant, {"id": change.grant_id})
+        yield step(self._statements.delete_grant, {"id": change.grant_id})
 
     def _put_client(self, change: PutClient) -> Iterator[Step]:
         client = change.client
-        yield _step(self._statements.put_client, {"client_id": client.client_id, "metadata": _json(dict(client.metadata))})
-        yield _step(self._statements.delete_client_origins, {"client_id": client.client_id})
+        yield step(self._statements.put_client, {"client_id": client.client_id, "metadata": _json(dict(client.metadata))})
+        yield step(self._statements.delete_client_origins, {"client_id": client.client_id})
         for origin in client.origins:
-            yield _step(self._statements.put_client_origin, {"client_id": client.client_id, "origin": origin})
+            yield step(self._statements.put_client_origin, {"client_id": client.client_id, "origin": origin})
 
     def _delete_client(self, change: DeleteClient) -> Iterator[Step]:
-        yield _step(self._statements.delete_client, {"client_id": change.client_id})
-        yield _step(self._statements.delete_consents_of_client, {"client_id": change.client_id})
+        yield step(self._statements.delete_client, {"client_id": change.client_id})
+        yield step(self._statements.delete_consents_of_client, {"client_id": change.client_id})
 
     def _put_consent(self, change: PutConsent) -> Iterator[Step]:
         consent = change.consent
@@ -124,29 +132,34 @@ class ChangesInSql:
             "scopes": _json(sorted(consent.scopes)),
             "given_at": consent.given_at,
         }
-        yield _step(self._statements.put_consent, values)
+        yield step(self._statements.put_consent, values)
 
     def _delete_consent(self, change: DeleteConsent) -> Iterator[Step]:
-        yield _step(self._statements.delete_consent, {"uid": change.uid, "client_id": change.client_id})
+        yield step(self._statements.delete_consent, {"uid": change.uid, "client_id": change.client_id})
 
     def _put_ephemeral(self, change: PutEphemeral) -> Iterator[Step]:
-        yield _step(self._statements.put_ephemeral, _ephemeral_values(change.record))
+        yield step(self._statements.put_ephemeral, _ephemeral_values(change.record))
 
     def _claim_ephemeral(self, change: ClaimEphemeral) -> Iterator[Step]:
-        yield _step(self._statements.claim_ephemeral, {**_ephemeral_values(change.record), "now": change.now}, must_hit=True)
+        yield step(self._statements.claim_ephemeral, {**_ephemeral_values(change.record), "now": change.now}, must_hit=True)
 
     def _take_ephemeral(self, change: TakeEphemeral) -> Iterator[Step]:
-        yield _step(self._statements.take_ephemeral, {"kind": change.kind, "key": change.key, "now": change.now}, must_hit=True)
+        yield step(self._statements.take_ephemeral, {"kind": change.kind, "key": change.key, "now": change.now}, must_hit=True)
 
     def _delete_ephemeral(self, change: DeleteEphemeral) -> Iterator[Step]:
-        yield _step(self._statements.delete_ephemeral, {"kind": change.kind, "key": change.key})
+        yield step(self._statements.delete_ephemeral, {"kind": change.kind, "key": change.key})
+
+    def _put_notice(self, change: PutNotice) -> Iterator[Step]:
+        yield step(self._statements.replace_notice, _notice_values(change.notice), must_hit=True)
+
+    def _delete_notice(self, change: DeleteNotice) -> Iterator[Step]:
+        yield step(self._statements.delete_notice, {"id": change.notice_id})
+
+    def _defer_notices(self, change: DeferNotices) -> Iterator[Step]:
+        yield step(self._statements.defer_notices, {"client_id": change.client_id, "until": change.until})
 
     def _claim_fact(self, change: ClaimFact) -> Iterator[Step]:
-        yield _step(self._statements.claim_fact, {"name": change.name, "value": change.value}, must_hit=True)
-
-
-def _step(statement: Prepared, values: Mapping[str, Any], *, must_hit: bool = False) -> Step:
-    return statement, statement.bound(values), must_hit
+        yield step(self._statements.claim_fact, {"name": change.name, "value": change.value}, must_hit=True)
 
 
 def _op_session_values(session: OpSession) -> dict[str, Any]:
@@ -155,8 +168,9 @@ def _op_session_values(session: OpSession) -> dict[str, Any]:
     return values
 
 
-def _rp_session_values(op_session_id: str, rp_session: RpSession) -> dict[str, Any]:
-    return {"op_session_id": op_session_id, **{name: getattr(rp_session, name) for name in RP_SESSION_COLUMNS}}
+def _rp_session_values(session: OpSession, rp_session: RpSession) -> dict[str, Any]:
+    values = {name: getattr(rp_session, name) for name in RP_SESSION_COLUMNS}
+    return {**values, "op_session_id": session.id, "session_created_at": session.created_at}
 
 
 def _grant_values(grant: Grant) -> dict[str, Any]:
@@ -167,3 +181,7 @@ def _grant_values(grant: Grant) -> dict[str, Any]:
 
 def _ephemeral_values(record: EphemeralRecord) -> dict[str, Any]:
     return {"kind": record.kind, "key": record.key, "expires_at": record.expires_at, "payload": _json(dict(record.payload))}
+
+
+def _notice_values(notice: LogoutNotice) -> dict[str, Any]:
+    return {name: getattr(notice, name) for name in NOTICE_COLUMNS}

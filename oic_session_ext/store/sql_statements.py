@@ -1,20 +1,20 @@
 """Every SQL statement of the store, written with SQLAlchemy and compiled once for the engine's dialect.
 
-The store runs the compiled text on the driver's own cursor. A look-up by key takes 13 us of CPU that way and 54 us
-through `Connection.execute` (Python 3.11, SQLAlchemy 2.1); how dialects differ is still SQLAlchemy's business alone.
+On PostgreSQL, where transactions run side by side (READ COMMITTED), a condition is part of the statement that it guards, which
+then sees the newest row; where one statement depends on what another has found, that other has locked it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Executable, FromClause, Select, Table, bindparam, case, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, Executable, FromClause, Select, Table, case, delete, func, select, tuple_, update
 from sqlalchemy.engine import Dialect
 
+from ..model import NoticeState
+from .sql_prepared import Prepared, given
 from .sql_tables import client_origins, clients, consents, ephemerals, facts, grants, notices, op_sessions, rp_sessions
-
-_PREFIX = "given_"  # SQLAlchemy keeps the bare names of columns for itself in UPDATE
 
 RP_SESSION_COLUMNS = ("sid", "client_id", "sub", "created_at")
 OP_SESSION_COLUMNS = (
@@ -45,146 +45,190 @@ GRANT_COLUMNS = (
     "refresh_digest",
     "version",
 )
-NOTICE_COLUMNS = ("id", "channel", "client_id", "uid", "sub", "sid", "reason", "ended_at", "due_at", "attempts")
-
-
-class Prepared:
-    """One statement as text for the driver's cursor, and the order in which it takes its values."""
-
-    __slots__ = ("_constants", "_names", "returns_rows", "sql")
-
-    def __init__(self, statement: Executable, dialect: Dialect) -> None:
-        compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
-        self.sql: str = compiled.string
-        self.returns_rows = isinstance(statement, Select)
-        self._names: list[str] = [name.removeprefix(_PREFIX) for name in compiled.positiontup]
-        self._constants = {name: value for name, value in compiled.params.items() if not name.startswith(_PREFIX)}
-
-    def bound(self, values: Mapping[str, Any]) -> list[Any]:
-        """Return the values in the statement's order; those that it does not know are passed over."""
-        if self._constants:
-            values = {**self._constants, **values}
-        return [values[name] for name in self._names]
+NOTICE_COLUMNS = ("id", "channel", "client_id", "uid", "sub", "sid", "reason", "ended_at", "due_at", "attempts", "state", "problem")
 
 
 class Statements:
-    """The statements of one dialect; `insert` is the dialect's own, for ON CONFLICT."""
+    """The statements of one dialect; `insert` is the dialect's own, for ON CONFLICT.
+
+    `locks_rows` says whether writers run side by side and lock rows, in place of one after the other.
+    """
 
     def __init__(self, dialect: Dialect, insert: Callable[[Table], Any]) -> None:
-        def prepared(statement: Executable) -> Prepared:
-            return Prepared(statement, dialect)
+        self.locks_rows = dialect.name == "postgresql"
+        self._dialect = dialect
+        self._insert = insert
+        self._op_sessions()
+        self._rp_sessions()
+        self._ending_op_sessions()
+        self._grants()
+        self._clients()
+        self._consents()
+        self._ephemerals()
+        self._notices()
+        self.fact = self._prepared(select(facts.c.value).where(facts.c.name == given("name")))
+        self.claim_fact = self._upserted(facts, lambda excluded: facts.c.value == excluded.value)
 
-        def inserted(table: Table) -> Any:
-            return insert(table).values({column.name: _given(column.name) for column in table.columns})
+    def _op_sessions(self) -> None:
+        session, share = op_sessions.c, rp_sessions.c
+        due = session.due_at <= given("now")
+        due_ids = select(session.id).where(due).order_by(session.due_at, session.id).limit(given("limit"))
 
-        def upserted(table: Table, where: Callable[[Any], ColumnElement[bool]] | None = None) -> Prepared:
-            """Insert, or replace the row of the same key (only where the old row allows it)."""
-            statement = inserted(table)
-            keys = list(table.primary_key)
-            rest = {column.name: statement.excluded[column.name] for column in table.columns if column not in keys}
-            condition = where(statement.excluded) if where else None
-            return prepared(statement.on_conflict_do_update(index_elements=keys, set_=rest, where=condition))
-
-        session, grant, ephemeral = op_sessions.c, grants.c, ephemerals.c
-        due = session.due_at <= _given("now")
-        due_ids = select(session.id).where(due).order_by(session.due_at, session.id).limit(_given("limit"))
-
-        self.op_session_by_cookie = prepared(_op_sessions(session.cookie_digest == _given("cookie_digest")))
-        self.op_session = prepared(_op_sessions(session.id == _given("id")))
-        self.op_sessions_of_user = prepared(_op_sessions(session.uid == _given("uid"), session.created_at))
-        self.due_op_sessions = prepared(_op_sessions(session.id.in_(due_ids), session.due_at))
-        self.op_session_id_of_sid = prepared(select(rp_sessions.c.op_session_id).where(rp_sessions.c.sid == _given("sid")))
-        self.put_op_session = prepared(inserted(op_sessions))
-        self.update_op_session = prepared(
+        self.op_session_by_cookie = self._prepared(_op_sessions(session.cookie_digest == given("cookie_digest")))
+        self.op_session = self._prepared(_op_sessions(session.id == given("id")))
+        self.op_sessions_of_user = self._prepared(_op_sessions(session.uid == given("uid"), session.created_at))
+        self.due_op_sessions = self._prepared(_op_sessions(session.id.in_(due_ids), session.due_at))
+        self.list_op_sessions = self._prepared(_op_sessions(session.id.in_(_page(session.created_at, session.id)), session.created_at))
+        ids_of_client = _page(share.session_created_at, share.op_session_id).where(share.client_id == given("client_id"))
+        self.list_op_sessions_of_client = self._prepared(_op_sessions(session.id.in_(ids_of_client), session.created_at))
+        self.op_session_id_of_sid = self._prepared(select(share.op_session_id).where(share.sid == given("sid")))
+        self.put_op_session = self._prepared(self._inserted(op_sessions))
+        self.update_op_session = self._prepared(
             update(op_sessions)
-            .where(session.id == _given("id"), session.version == _given("version"))
-            .values({name: _given(name) for name in ("due_at", *OP_SESSION_COLUMNS) if name not in ("id", "version")})
+            .where(session.id == given("id"), session.version == given("version"))
+            .values({name: given(name) for name in ("due_at", *OP_SESSION_COLUMNS) if name not in ("id", "created_at", "version")})
             .values(version=session.version + 1)
         )
-        self.touch_op_session = prepared(_touched())
-        # Adding a share: the version first, which asks for the session and lets one adder at a time through.
-        is_there = select(rp_sessions.c.sid).where(
-            rp_sessions.c.op_session_id == _given("op_session_id"), rp_sessions.c.client_id == _given("client_id")
+        self.touch_op_session = self._prepared(_touched())
+
+    def _rp_sessions(self) -> None:
+        """Adding a share: the version first, which asks for the session and lets one adder at a time through."""
+        session, share = op_sessions.c, rp_sessions.c
+        is_there = select(share.sid).where(share.op_session_id == given("op_session_id"), share.client_id == given("client_id"))
+        self.lock_op_session_to_join = self._prepared(
+            select(session.id).where(session.id == given("op_session_id")).with_for_update(key_share=True)
         )
-        self.count_rp_session = prepared(
+        self.count_rp_session = self._prepared(
             update(op_sessions)
-            .where(session.id == _given("op_session_id"))
+            .where(session.id == given("op_session_id"))
             .values(version=case((is_there.exists(), session.version), else_=session.version + 1))
         )
-        self.add_rp_session = prepared(inserted(rp_sessions).on_conflict_do_nothing(index_elements=list(rp_sessions.primary_key)))
-        self.put_rp_session = prepared(inserted(rp_sessions))
-        # FOR UPDATE (nothing on SQLite, which has one writer) keeps others from adding grants while the session ends.
-        self.lock_op_session = prepared(
-            select(session.id).where(session.id == _given("id"), session.version == _given("version")).with_for_update()
+        values = {
+            **{name: given(name) for name in RP_SESSION_COLUMNS},
+            "op_session_id": session.id,
+            "session_created_at": session.created_at,
+        }
+        joining = self._insert(rp_sessions).from_select(list(values), select(*values.values()).where(session.id == given("op_session_id")))
+        self.add_rp_session = self._prepared(joining.on_conflict_do_nothing(index_elements=list(rp_sessions.primary_key)))
+        self.put_rp_session = self._prepared(self._inserted(rp_sessions))
+
+    def _ending_op_sessions(self) -> None:
+        """Ending: the first lock keeps others from adding grants and shares meanwhile, the other from making a grant offline."""
+        session, grant = op_sessions.c, grants.c
+        self.lock_op_session = self._prepared(
+            select(session.id).where(session.id == given("id"), session.version == given("version")).with_for_update()
         )
-        self.release_offline_grants = prepared(
+        self.lock_grants = self._prepared(select(grant.id).where(grant.op_session_id == given("id")).order_by(grant.id).with_for_update())
+        self.release_offline_grants = self._prepared(
             update(grants)
-            .where(grant.op_session_id == _given("id"), grant.is_offline, grant.refresh_digest.is_not(None))
+            .where(grant.op_session_id == given("id"), grant.is_offline, grant.refresh_digest.is_not(None))
             .values(op_session_id=None, version=grant.version + 1)
         )
-        self.delete_op_session = prepared(delete(op_sessions).where(session.id == _given("id")))  # cascades
+        self.delete_op_session = self._prepared(delete(op_sessions).where(session.id == given("id")))  # cascades
 
-        self.grant = prepared(_columns(grants, GRANT_COLUMNS).where(grant.id == _given("id")))
+    def _grants(self) -> None:
+        grant = grants.c
+        self.grant = self._prepared(_columns(grants, GRANT_COLUMNS).where(grant.id == given("id")))
         self.grant_ids = {
-            name: prepared(select(grant.id).where(grant[name] == _given("value")).order_by(grant.created_at, grant.id))
+            name: self._prepared(select(grant.id).where(grant[name] == given("value")).order_by(grant.created_at, grant.id))
             for name in ("uid", "sub", "sid", "client_id", "op_session_id")
         }
-        self.put_grant = prepared(inserted(grants))
-        self.update_grant = prepared(
+        self.put_grant = self._prepared(self._inserted(grants))
+        self.update_grant = self._prepared(
             update(grants)
-            .where(grant.id == _given("id"), grant.version == _given("version"))
-            .values({name: _given(name) for name in GRANT_COLUMNS if name not in ("id", "version")})
+            .where(grant.id == given("id"), grant.version == given("version"))
+            .values({name: given(name) for name in GRANT_COLUMNS if name not in ("id", "version")})
             .values(version=grant.version + 1)
         )
-        self.delete_grant = prepared(delete(grants).where(grant.id == _given("id")))
-        expired_grants = select(grant.id).where(grant.expires_at <= _given("now")).order_by(grant.expires_at).limit(_given("limit"))
-        self.sweep_grants = prepared(delete(grants).where(grant.id.in_(expired_grants)))
+        self.delete_grant = self._prepared(delete(grants).where(grant.id == given("id")))
+        self.sweep_grants = self._swept(grants, grant.expires_at <= given("now"), grant.expires_at)
 
-        self.client = prepared(
+    def _clients(self) -> None:
+        self.client = self._prepared(
             select(clients.c.metadata, client_origins.c.origin)
             .select_from(clients.outerjoin(client_origins))
-            .where(clients.c.client_id == _given("client_id"))
+            .where(clients.c.client_id == given("client_id"))
         )
-        self.client_ids = prepared(select(clients.c.client_id).order_by(clients.c.client_id))
-        self.is_client_origin = prepared(select(client_origins.c.origin).where(client_origins.c.origin == _given("origin")).limit(1))
-        self.put_client = upserted(clients)
-        self.delete_client = prepared(delete(clients).where(clients.c.client_id == _given("client_id")))
-        self.put_client_origin = prepared(inserted(client_origins))
-        self.delete_client_origins = prepared(delete(client_origins).where(client_origins.c.client_id == _given("client_id")))
+        self.client_ids = self._prepared(select(clients.c.client_id).order_by(clients.c.client_id))
+        self.is_client_origin = self._prepared(select(client_origins.c.origin).where(client_origins.c.origin == given("origin")).limit(1))
+        self.put_client = self._upserted(clients)
+        self.delete_client = self._prepared(delete(clients).where(clients.c.client_id == given("client_id")))
+        self.put_client_origin = self._prepared(self._inserted(client_origins))
+        self.delete_client_origins = self._prepared(delete(client_origins).where(client_origins.c.client_id == given("client_id")))
 
-        consent_key = (consents.c.client_id == _given("client_id"), consents.c.uid == _given("uid"))
-        self.consent = prepared(select(consents.c.scopes, consents.c.given_at).where(*consent_key))
-        self.put_consent = upserted(consents)
-        self.delete_consent = prepared(delete(consents).where(*consent_key))
-        self.delete_consents_of_client = prepared(delete(consents).where(consents.c.client_id == _given("client_id")))
+    def _consents(self) -> None:
+        consent_key = (consents.c.client_id == given("client_id"), consents.c.uid == given("uid"))
+        self.consent = self._prepared(select(consents.c.scopes, consents.c.given_at).where(*consent_key))
+        self.put_consent = self._upserted(consents)
+        self.delete_consent = self._prepared(delete(consents).where(*consent_key))
+        self.delete_consents_of_client = self._prepared(delete(consents).where(consents.c.client_id == given("client_id")))
 
-        record_key = (ephemeral.kind == _given("kind"), ephemeral.key == _given("key"))
-        unexpired = ephemeral.expires_at > _given("now")
-        self.ephemeral = prepared(select(ephemeral.expires_at, ephemeral.payload).where(*record_key, unexpired))
-        self.put_ephemeral = upserted(ephemerals)
-        self.claim_ephemeral = upserted(ephemerals, lambda _: ephemeral.expires_at <= _given("now"))
-        self.take_ephemeral = prepared(delete(ephemerals).where(*record_key, unexpired))
-        self.delete_ephemeral = prepared(delete(ephemerals).where(*record_key))
-        expired_records = (
-            select(ephemeral.kind, ephemeral.key)
-            .where(ephemeral.expires_at <= _given("now"))
-            .order_by(ephemeral.expires_at)
-            .limit(_given("limit"))
+    def _ephemerals(self) -> None:
+        ephemeral = ephemerals.c
+        record_key = (ephemeral.kind == given("kind"), ephemeral.key == given("key"))
+        unexpired = ephemeral.expires_at > given("now")
+        self.ephemeral = self._prepared(select(ephemeral.expires_at, ephemeral.payload).where(*record_key, unexpired))
+        self.put_ephemeral = self._upserted(ephemerals)
+        self.claim_ephemeral = self._upserted(ephemerals, lambda _: ephemeral.expires_at <= given("now"))
+        self.take_ephemeral = self._prepared(delete(ephemerals).where(*record_key, unexpired))
+        self.delete_ephemeral = self._prepared(delete(ephemerals).where(*record_key))
+        self.sweep_ephemerals = self._swept(ephemerals, ephemeral.expires_at <= given("now"), ephemeral.expires_at)
+
+    def _notices(self) -> None:
+        notice = notices.c
+        by_due_time = (notice.due_at, notice.ended_at, notice.id)
+        in_state = _columns(notices, NOTICE_COLUMNS).where(notice.state == given("state")).order_by(*by_due_time).limit(given("limit"))
+        is_pending = notice.state == NoticeState.PENDING.value
+        self.put_notice = self._prepared(self._inserted(notices))
+        self.notice = self._prepared(_columns(notices, NOTICE_COLUMNS).where(notice.id == given("id")))
+        self.notices = self._prepared(in_state)
+        self.notices_of_client = self._prepared(in_state.where(notice.client_id == given("client_id")))
+        self.notice_counts = self._prepared(select(notice.state, func.count()).group_by(notice.state))
+        self.replace_notice = self._prepared(
+            update(notices).where(notice.id == given("id")).values({name: given(name) for name in NOTICE_COLUMNS if name != "id"})
         )
-        self.sweep_ephemerals = prepared(delete(ephemerals).where(tuple_(ephemeral.kind, ephemeral.key).in_(expired_records)))
+        self.delete_notice = self._prepared(delete(notices).where(notice.id == given("id")))
+        self.defer_notices = self._prepared(
+            update(notices)
+            .where(notice.client_id == given("client_id"), is_pending, notice.due_at < given("until"))
+            .values(due_at=given("until"))
+        )
+        self.due_notices = self._prepared(in_state.where(notice.due_at <= given("now")).with_for_update(skip_locked=True))
+        self.put_off_notice = self._prepared(update(notices).where(notice.id == given("id")).values(due_at=given("until")))
+        is_given_up = notice.state == NoticeState.UNDELIVERABLE.value
+        self.sweep_notices = self._swept(notices, is_given_up & (notice.due_at <= given("now")), *by_due_time)
 
-        self.put_notice = prepared(inserted(notices))
-        self.notices = prepared(_columns(notices, NOTICE_COLUMNS).order_by(notices.c.due_at, notices.c.id).limit(_given("limit")))
-        self.fact = prepared(select(facts.c.value).where(facts.c.name == _given("name")))
-        self.claim_fact = upserted(facts, lambda excluded: facts.c.value == excluded.value)
+    def _prepared(self, statement: Executable) -> Prepared:
+        return Prepared(statement, self._dialect)
 
+    def _inserted(self, table: Table) -> Any:
+        return self._insert(table).values({column.name: given(column.name) for column in table.columns})
 
-def _given(name: str) -> BindParameter[Any]:
-    return bindparam(_PREFIX + name)
+    def _upserted(self, table: Table, where: Callable[[Any], ColumnElement[bool]] | None = None) -> Prepared:
+        """Insert, or replace the row of the same key (only where the old row allows it)."""
+        statement = self._inserted(table)
+        keys = list(table.primary_key)
+        rest = {column.name: statement.excluded[column.name] for column in table.columns if column not in keys}
+        condition = where(statement.excluded) if where else None
+        return self._prepared(statement.on_conflict_do_update(index_elements=keys, set_=rest, where=condition))
+
+    def _swept(self, table: Table, condition: ColumnElement[bool], *order: ColumnElement[Any]) -> Prepared:
+        """Delete at most `limit` rows, those first that come first; rows that others are changing are left for later."""
+        key = list(table.primary_key)
+        first = select(*key).where(condition).order_by(*order).limit(given("limit")).with_for_update(skip_locked=True)
+        picked = first.cte("picked", nesting=True).prefix_with("MATERIALIZED", dialect="postgresql")  # once, so at most `limit`
+        return self._prepared(delete(table).where(tuple_(*key).in_(select(*picked.c))))
 
 
 def _columns(table: FromClause, names: tuple[str, ...]) -> Select[Any]:
     return select(*(table.c[name] for name in names))
+
+
+def _page(created_at: ColumnElement[Any], op_session_id: ColumnElement[Any]) -> Select[Any]:
+    """Select the ids of the OP sessions of one page of a listing."""
+    after = tuple_(created_at, op_session_id) > tuple_(given("after_created_at"), given("after_id"))
+    page = select(op_session_id).where(after, created_at < given("created_before"))
+    return page.order_by(created_at, op_session_id).limit(given("limit"))
 
 
 def _op_sessions(condition: ColumnElement[bool], *order: ColumnElement[Any]) -> Select[Any]:
@@ -198,12 +242,12 @@ def _op_sessions(condition: ColumnElement[bool], *order: ColumnElement[Any]) -> 
 def _touched() -> Executable:
     """Move activity forward, never back, and what depends on it."""
     session = op_sessions.c
-    given_idle = _given("idle_expires_at")
+    given_idle = given("idle_expires_at")
     idle = case((session.idle_expires_at < given_idle, given_idle), else_=session.idle_expires_at)
-    given_active = _given("last_active_at")
+    given_active = given("last_active_at")
     return (
         update(op_sessions)
-        .where(session.id == _given("op_session_id"))
+        .where(session.id == given("op_session_id"))
         .values(
             last_active_at=case((session.last_active_at < given_active, given_active), else_=session.last_active_at),
             idle_expires_at=idle,

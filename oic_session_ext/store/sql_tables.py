@@ -6,14 +6,17 @@ OP session its RP sessions and its grants go, whoever removes it (promise P1).
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, MetaData, Table, text
+from sqlalchemy import Text as AnyText
 
-SCHEMA_VERSION = "1"
-"""Kept as the fact `SCHEMA_VERSION_FACT`; a store of another version is refused at start."""
-
-SCHEMA_VERSION_FACT = "schema_version"
+SCHEMA_VERSION = "0002"
+"""The last of `migrations/versions`, which make these tables; a database of another version is refused at start."""
 
 metadata = MetaData()
+
+# Compared byte by byte: as all engines do, as an index does best, and so that no new version of the system's locales puts an
+# index out of order.
+Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 
 # Instants are BigInteger: PostgreSQL's INTEGER ends in 2038. Tables whose rows are small lie in their primary key
 # (WITHOUT ROWID), which on SQLite saves a second tree.
@@ -34,6 +37,7 @@ op_sessions = Table(
     Column("expires_at", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False, index=True),  # the earlier of idle_expires_at and expires_at
+    Index("ix_op_sessions_created_at_id", "created_at", "id"),
 )
 
 rp_sessions = Table(
@@ -44,6 +48,8 @@ rp_sessions = Table(
     Column("sid", Text, nullable=False, unique=True),
     Column("sub", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("session_created_at", BigInteger, nullable=False, server_default=text("0")),  # so that a client's sessions are read in order
+    Index("ix_rp_sessions_client_id_session_created_at", "client_id", "session_created_at", "op_session_id"),
     sqlite_with_rowid=False,
 )
 
@@ -112,7 +118,10 @@ notices = Table(
     Column("ended_at", BigInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False),
     Column("attempts", BigInteger, nullable=False),
-    Index("ix_notices_due_at_id", "due_at", "id"),
+    Column("state", Text, nullable=False, server_default="pending"),
+    Column("problem", Text, nullable=False, server_default=""),
+    Index("ix_notices_state_due_at", "state", "due_at", "ended_at", "id"),
+    Index("ix_notices_client_id_state_due_at", "client_id", "state", "due_at", "ended_at", "id"),
 )
 
 facts = Table(

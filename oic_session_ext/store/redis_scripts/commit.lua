@@ -1,0 +1,9 @@
+-- Makes the changes, in order, all or none; answers 0, or the number of the change whose condition does not hold.
+
+local number = 0
+while at < #ARGV do
+  number = number + 1
+  if not changes[take()]() then return number end
+end
+flush()
+return 0

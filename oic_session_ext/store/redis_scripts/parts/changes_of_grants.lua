@@ -1,0 +1,30 @@
+-- Grants.
+
+local function has_its_op_session(head)
+  return head[GRANT.OP_SESSION_ID] == cjson.null or get('s:' .. head[GRANT.OP_SESSION_ID])
+end
+
+function changes.PutGrant()
+  local id, head_text, data = take(), take(), take()
+  local head = cjson.decode(head_text)
+  if get('g:' .. id) or not has_its_op_session(head) then return false end
+  index_grant(id, nil, head)
+  set('g:' .. id, head_text .. '\n' .. data)
+  return true
+end
+
+function changes.UpdateGrant()
+  local id, version, head_text, data = take(), take_number(), take(), take()
+  local record = get('g:' .. id)
+  if not record then return false end
+  local old, new = split(record), cjson.decode(head_text)
+  if old[GRANT.VERSION] ~= version or not has_its_op_session(new) then return false end
+  index_grant(id, old, new)
+  set('g:' .. id, head_text .. '\n' .. data)
+  return true
+end
+
+function changes.DeleteGrant()
+  drop_grant(take())
+  return true
+end

@@ -1,0 +1,35 @@
+-- The end of an OP session, of all that ends with it, and the notices of it.
+
+function changes.EndOpSession()
+  local id, version, number_of_notices = take(), take_number(), take_number()
+  local record = get('s:' .. id)
+  if not record then return false end
+  local head, shares_text = split(record)
+  if head[VERSION] ~= version then return false end
+  for _, grant_id in ipairs(members('go:' .. id, '+inf')) do
+    local grant, data = split(get('g:' .. grant_id))
+    if grant[GRANT.IS_OFFLINE] and grant[GRANT.REFRESH_DIGEST] ~= cjson.null then
+      grant[GRANT.OP_SESSION_ID] = cjson.null
+      grant[GRANT.VERSION] = grant[GRANT.VERSION] + 1
+      set('g:' .. grant_id, joined(grant, data))
+      place('go:' .. id, grant_id, false)
+    else
+      drop_grant(grant_id)
+    end
+  end
+  for _, share in ipairs(cjson.decode(shares_text)) do
+    set('i:' .. share[SHARE.SID], false)
+    place('sc:' .. share[SHARE.CLIENT_ID], id, false)
+  end
+  set('s:' .. id, false)
+  set('c:' .. head[COOKIE_DIGEST], false)
+  place('su:' .. head[UID], id, false)
+  place('sa', id, false)
+  place('sd', id, false)
+  for _ = 1, number_of_notices do
+    local notice_id, notice_due_at, notice = take(), take_number(), take()
+    if get('n:' .. notice_id) then return false end
+    put_notice(notice_id, notice_due_at, notice)
+  end
+  return true
+end
