@@ -14,7 +14,7 @@ import pytest
 from oic_session_ext.server.app import Server, build_server
 from oic_session_ext.server.settings import ServerSettings
 from oic_session_ext.testing import FakeClock
-from tests.wsgi_browser import Answer, Browser
+from tests.wsgi_browser import Answer, Browser, WsgiApplication
 
 ISSUER = "http://localhost:8080"
 VERIFIER = "v" * 50
@@ -84,16 +84,15 @@ class Op:
 
     def browser(self, address: str = "192.0.2.1") -> OpBrowser:
         """A browser that has never been here."""
-        return OpBrowser(self, address)
+        return OpBrowser(self.server.application, self.settings.issuer, address)
 
 
 class OpBrowser(Browser):
     """A browser that knows the OP's endpoints and its users' passwords."""
 
-    def __init__(self, op: Op, address: str) -> None:
-        issuer = op.settings.issuer
+    def __init__(self, application: WsgiApplication, issuer: str, address: str = "192.0.2.1") -> None:
         origin = "/".join(issuer.split("/")[:3])
-        super().__init__(op.server.application, origin, address)
+        super().__init__(application, origin, address)
         self.base = issuer.removeprefix(origin)
 
     def authorize(self, client_id: str = "web", **changes: str | None) -> Answer:

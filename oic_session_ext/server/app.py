@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -11,7 +13,7 @@ from cherrypy.process.plugins import Monitor
 from oic.utils.http_util import Response
 
 from ..clock import Clock, system_clock
-from ..errors import ProtocolError
+from ..errors import ConfigError, ProtocolError
 from ..provider import Route, WebRequest
 from ..secret_ring import SecretRing, load_or_create
 from ..store import open_store
@@ -22,10 +24,12 @@ from .http_server import StrictServer
 from .logs import configure_logging
 from .op import BundledProvider
 from .protocol_routes import protocol_routes
-from .settings import ServerSettings
+from .settings import ListenSettings, ServerSettings
 from .site import LastResort, Site, take_no_parameters
 from .transport_security import with_strict_transport_security
 from .web_session import web_session_middleware
+
+logger = logging.getLogger("oic_session_ext")
 
 WsgiApplication = Callable[..., Iterable[bytes]]
 
@@ -64,7 +68,7 @@ def build_server(settings: ServerSettings, *, clock: Clock = system_clock) -> Se
 def serve(settings: ServerSettings) -> None:
     """Run the server until it is told to stop (SIGTERM, SIGINT); requests under way are finished first.
 
-    Raises: ConfigError, StoreUnavailable: as `build_server`; OSError: the address cannot be listened on.
+    Raises: ConfigError, StoreUnavailable: as `build_server`; ConfigError also when the address cannot be listened on.
     """
     configure_logging(settings.logging)
     server = build_server(settings)
@@ -92,12 +96,30 @@ def serve(settings: ServerSettings) -> None:
             }
         )
     cherrypy.tree.graft(server.application, "")
-    cherrypy.server.instance = StrictServer(cherrypy.server)
+    cherrypy.server.instance = _http_server(listen)
     Monitor(cherrypy.engine, server.sweeper.sweep, frequency=SWEEP_EVERY_S, name="sweeper").subscribe()
     cherrypy.engine.subscribe("exit", server.store.close)
     cherrypy.engine.signals.subscribe()
     cherrypy.engine.start()
+    logger.info("serving %s, listening on %s port %d", settings.issuer, listen.host, listen.port)
     cherrypy.engine.block()
+    logger.info("stopped")
+
+
+def _http_server(listen: ListenSettings) -> StrictServer:
+    """Return the server for CherryPy to run; what would stop it is told now, in one line, where CherryPy tells it in tracebacks."""
+    try:
+        server = StrictServer(cherrypy.server)
+    except OSError as err:
+        raise ConfigError("listen.tls", f"the certificate and its key cannot be used: {err.strerror}") from err
+    try:
+        family, _, _, _, address = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as err:
+        raise ConfigError("listen", f"{listen.host} port {listen.port} cannot be listened on: {err.strerror}") from err
+    return server
 
 
 def _nothing_here(_: WebRequest) -> Response:
