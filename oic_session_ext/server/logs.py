@@ -32,5 +32,5 @@ def configure_logging(settings: LoggingSettings) -> None:
     root.setLevel(settings.level.upper())
     for name in ("oic", "jwkest"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # they log requests and tokens
-    for name in ("cherrypy.error", "cherrypy.access"):
+    for name in ("cherrypy.error", "cherrypy.access", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
