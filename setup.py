@@ -18,6 +18,7 @@ INSTALL_REQUIRES = [
     "pydantic>=2.7,<3",  # settings with types and messages that name the key; comes with oic
     "idna>=3.7",  # session_state is computed over the origin that browsers send: host names in their A-label form
     "SQLAlchemy>=2.0,<3",  # the SQL store, in one dialect-neutral form
+    "alembic>=1.13,<2",  # the SQL store's tables from one version of this package to the next
     "Jinja2>=3.1,<4",  # the pages, escaped unless said otherwise
     "requests>=2.31,<3",  # whatever the OP fetches, with time limits; comes with oic
     "CherryPy>=18.10,<19",  # the bundled server
@@ -28,6 +29,9 @@ INSTALL_REQUIRES = [
     "structlog>=24.1",  # log lines for people and, as JSON, for machines
 ]
 
+POSTGRESQL = ["psycopg[binary]>=3.2,<4"]  # the driver of the PostgreSQL store
+REDIS = ["redis>=8,<9"]  # the client of the Redis and Valkey store
+
 EXAMPLES = [
     "Authlib>=1.7,<2",  # the OAuth 2.0 client inside the example RP
     "Flask>=3,<4",  # the framework of somebody's existing OP in examples/own_op
@@ -35,6 +39,8 @@ EXAMPLES = [
 
 TEST = [
     *EXAMPLES,  # the examples are tested too
+    *POSTGRESQL,
+    *REDIS,
     "pytest>=8.2",
     "pytest-cov>=7",  # the first that leaves subprocesses to coverage itself
     "coverage>=7.10",  # `patch = subprocess`: the servers that tests start are measured too
@@ -67,12 +73,13 @@ setup(
     packages=find_packages(include=["oic_session_ext", "oic_session_ext.*"]),
     package_data={
         "oic_session_ext": ["py.typed"],
+        "oic_session_ext.store": ["redis_scripts/*.lua", "redis_scripts/parts/*.lua"],
         "oic_session_ext.pages": ["templates/*.html", "static/*", "locale/*.json"],
     },
     include_package_data=False,  # what is shipped is said above and nowhere else
     zip_safe=False,
     install_requires=INSTALL_REQUIRES,
-    extras_require={"examples": EXAMPLES, "test": TEST, "dev": DEV},
+    extras_require={"postgresql": POSTGRESQL, "redis": REDIS, "examples": EXAMPLES, "test": TEST, "dev": DEV},
     entry_points={"console_scripts": ["oic-session-ext=oic_session_ext.cli:main"]},
     classifiers=[
         "Development Status :: 3 - Alpha",

@@ -190,3 +190,36 @@ def test_an_unknown_command_is_told_apart_from_a_bad_file() -> None:
 
     assert result.exit_code == 2
     assert "No such command" in result.stderr
+
+
+def test_migrate_makes_the_tables_of_a_new_database_and_then_finds_them(tmp_path: Path) -> None:
+    file = tmp_path / "op.yaml"
+    file.write_text(Path(GOOD).read_text("utf-8").replace("sqlite:///../var/op/op.sqlite", "sqlite:///op.sqlite"), "utf-8")
+
+    first, second = run("migrate", str(file)), run("migrate", str(file))
+
+    assert (first.exit_code, second.exit_code) == (0, 0), first.output + second.output
+    assert "(before: none)" in first.stdout
+    assert "already" in second.stdout
+
+
+def test_migrate_says_that_a_store_without_tables_needs_none(tmp_path: Path) -> None:
+    file = tmp_path / "op.yaml"
+    file.write_text(Path(GOOD).read_text("utf-8").replace("sqlite:///../var/op/op.sqlite", "'memory:'"), "utf-8")
+
+    result = run("migrate", str(file))
+
+    assert result.exit_code == 2
+    assert "no tables to migrate" in result.stderr
+
+
+@pytest.mark.parametrize("store", ["postgresql+psycopg://op@localhost/op", "redis://localhost/0"])
+@pytest.mark.parametrize("key", ["secrets", "keys"])
+def test_a_shared_store_needs_secrets_and_keys_that_are_shared_too(tmp_path: Path, store: str, key: str) -> None:
+    file = tmp_path / "op.yaml"
+    file.write_text(Path(GOOD).read_text("utf-8").replace("sqlite:///../var/op/op.sqlite", store), "utf-8")
+
+    result = run("check-config", str(file))
+
+    assert result.exit_code == 2
+    assert f"{key}: is missing" in result.stderr

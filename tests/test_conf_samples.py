@@ -21,7 +21,7 @@ def sample(name: str) -> ServerSettings:
 
 
 def test_there_is_a_sample_for_each_deployment() -> None:
-    assert [file.name for file in SAMPLES] == ["bench-memory.yaml", "bench.yaml", "demo.yaml", "op.yaml"]
+    assert [file.name for file in SAMPLES] == ["bench-memory.yaml", "bench.yaml", "demo.yaml", "op.yaml", "postgresql.yaml", "redis.yaml"]
 
 
 @pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.name)
@@ -37,7 +37,8 @@ def test_a_sample_begins_with_a_comment_on_its_purpose(file: Path) -> None:
 @pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.name)
 def test_a_sample_keeps_its_data_in_a_folder_of_its_own_below_var(file: Path) -> None:
     settings = load_settings(file)
-    files = [one for one in (settings.store.removeprefix("sqlite:///"), settings.secrets_file, settings.keys_file) if one]
+    database = settings.store.removeprefix("sqlite:///") if settings.store.startswith("sqlite:") else None
+    files = [one for one in (database, settings.secrets_file, settings.keys_file) if one]
 
     assert settings.store == "memory:" or {Path(one).resolve().parent.parent for one in files} == {ROOT / "var"}
 

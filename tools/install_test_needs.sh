@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Python packages: the browsers, and on Debian what makes virtual environments.
+# Installs what the tests need beyond Python packages: browsers, PostgreSQL and Redis, and on Debian what makes virtual environments.
 # Does so as root or with a sudo that asks nothing; otherwise says in one line what is missing, which tests then skip.
 # In CI (CI=true) whatever is missing ends it.
 set -euo pipefail
@@ -12,12 +12,16 @@ has_command() {
 }
 has_chromium() { has_command chromium chromium-browser google-chrome; }
 has_firefox() { has_command firefox-esr firefox; }
+has_postgresql() { has_command initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+has_redis() { has_command redis-server valkey-server; }
 has_venv() { python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
 
 list_missing() {
     missing=()
     has_chromium || missing+=(chromium)
     has_firefox || missing+=(firefox-esr)
+    has_postgresql || missing+=(postgresql)
+    has_redis || missing+=(redis-server)
     has_venv || missing+=(python3-venv)
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .config_file import check_config_command
+from .migrate import migrate_command
 from .serve import serve_command
 from .users import users_group
 
@@ -25,4 +26,5 @@ def main() -> None:
 
 main.add_command(serve_command)
 main.add_command(check_config_command)
+main.add_command(migrate_command)
 main.add_command(users_group)

@@ -521,7 +521,7 @@ def test_a_store_that_is_not_there_to_choose_is_refused(tmp_path: Path, store: s
     key, line, found = the_problem(tmp_path, HEAD.replace('"memory:"', store))
 
     assert (key, line) == ("store", 2)
-    assert "must be memory: or sqlite:///PATH" in found
+    assert "must be memory:, sqlite:///PATH" in found
 
 
 # --- users
