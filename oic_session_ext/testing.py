@@ -605,7 +605,7 @@ class StoreContract:
     def test_the_changes_of_notices_that_a_refused_commit_holds_are_not_made(self, store: Store) -> None:
         kept = [example_notice("a"), example_notice("b"), example_notice("c", client_id="rp-b")]
         _record(store, *kept)
-        changes = [PutNotice(replace(kept[0], due_at=NOW + 99)), DeleteNotice("notice-b"), DeferNotices("rp-b", NOW + 99)]
+        changes: list[Change] = [PutNotice(replace(kept[0], due_at=NOW + 99)), DeleteNotice("notice-b"), DeferNotices("rp-b", NOW + 99)]
 
         with pytest.raises(Conflict):
             store.commit([*changes, TakeEphemeral("kind", "never there", NOW)])
