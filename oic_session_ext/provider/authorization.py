@@ -54,6 +54,8 @@ class AuthorizationSeam(Seam):
                 self._drop_grant(scope)
                 if isinstance(err, AuthorizationError):
                     return self._error_response(err.context, err.error, err.description)
+                if scope.authorization is not None and "none" in scope.authorization.prompt:  # nobody sees a page (OIDCC-3.1.2.3)
+                    return self._error_response(scope.authorization, err.error, err.description)
                 return self.error_page(err)
 
         return self.in_scope(work)

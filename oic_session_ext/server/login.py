@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -19,6 +20,8 @@ from .form_origin import check_form_origin
 from .login_throttle import LoginThrottle
 from .op import CONSENT_URL, LOGIN_URL, PASSWORD_ACR, BundledProvider, ConsentRedirect
 from .web_session import WaitingRequest, WebSession
+
+logger = logging.getLogger("oic_session_ext")
 
 
 class LoginPage:
@@ -53,11 +56,13 @@ class LoginPage:
             raise InvalidRequest("this sign-in was open for too long; go back to the application and try again")
         query = waiting.query
         if wait_s := self._throttle.closed_for(username, request.remote):
+            logger.warning("sign-in refused: too many failures, address=%s", request.remote)
             refusal = self._form(web, request_id=request_id, query=query, username=username, problem="too_many_attempts", status=429)
             refusal.headers.append(("Retry-After", str(wait_s)))
             return refusal
         user = self._op.users.verify(username, form.get("password", ""))
         if user is None:
+            logger.info("sign-in refused: wrong name or password, address=%s", request.remote)  # a name may be a mistyped password
             self._throttle.note_failure(username, request.remote)
             return self._form(web, request_id=request_id, query=query, username=username, problem="wrong_credentials", status=403)
         self._throttle.note_success(username, request.remote)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from tests.bundled_op import OUT_URIS
+from tests.bundled_op import OUT_URIS, Op, OpBrowser
 from tests.flows.running_op import RunningOp
 
 
@@ -150,3 +152,44 @@ def test_another_user_in_the_same_browser_is_another_session(running: RunningOp)
     assert browser.userinfo(bob["access_token"]).status == 200
     assert browser.renew(id_token_hint=alice["id_token"]).error == "login_required"
     assert "code" in browser.renew(id_token_hint=bob["id_token"]).query
+
+
+# -- in this process, with settings and a clock of its own ------------------------------------------------------------
+
+
+@pytest.mark.spec("SEC-12", "CO-01")
+def test_a_session_that_is_full_is_told_to_the_user_or_silently_to_the_application(make_op: Callable[..., Op]) -> None:
+    browser = make_op(session={"max_rp_sessions": 1}).browser()
+    browser.sign_in("web")
+
+    page, silent = browser.authorize("spa"), browser.renew("spa")
+
+    assert (page.status, page.error) == (400, "access_denied")
+    assert page.is_page()
+    assert (silent.status, silent.error, silent.query["state"]) == (303, "access_denied", "the state")
+    assert browser.is_signed_in("web")
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(8 * 3600, "idle"), (14 * 86400, "absolute")])
+def test_a_session_is_over_when_its_time_is(op: Op, browser: OpBrowser, seconds: int, reason: str) -> None:
+    tokens = browser.sign_in()
+    begun = op.clock()
+    while reason == "absolute" and op.clock() + 3600 < begun + seconds:
+        op.clock.advance(3600)
+        assert browser.is_signed_in()
+
+    op.clock.now = begun + seconds
+    answer = browser.renew()
+
+    assert answer.error == "login_required"
+    assert "Max-Age=0" in answer.cookies["op_session"]
+    assert browser.userinfo(tokens["access_token"]).error == "invalid_token"
+
+
+def test_a_session_that_is_over_and_swept_leaves_nothing_alive(op: Op, browser: OpBrowser) -> None:
+    offline = browser.sign_in(scope="openid offline_access", prompt="login consent")
+    op.clock.advance(8 * 3600)
+
+    assert op.server.sweeper.sweep() == 1
+    assert not browser.is_signed_in()
+    assert browser.refresh(offline["refresh_token"]).status == 200
