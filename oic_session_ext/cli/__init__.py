@@ -7,6 +7,7 @@ import click
 from .config_file import check_config_command
 from .migrate import migrate_command
 from .serve import serve_command
+from .sessions import sessions_group
 from .users import users_group
 
 
@@ -27,4 +28,5 @@ def main() -> None:
 main.add_command(serve_command)
 main.add_command(check_config_command)
 main.add_command(migrate_command)
+main.add_command(sessions_group)
 main.add_command(users_group)
