@@ -30,7 +30,7 @@ class RunningOp:
         self.issuer = f"http://localhost:{self.port}"
         self._log = folder / "log"
         self._file = folder / "op.yaml"
-        settings = {
+        self._settings: dict[str, Any] = {
             "issuer": self.issuer,
             "listen": {"host": "127.0.0.1", "port": self.port},
             "store": f"sqlite:///{folder / 'op.sqlite'}",
@@ -38,9 +38,14 @@ class RunningOp:
             "users": [{"username": name, "password": password} for name, password in PASSWORDS.items()],
             "clients": CLIENTS,
         }
-        self._file.write_text(json.dumps(settings | changes))  # JSON is YAML
+        self.configure(**changes)
         self.process: subprocess.Popen[bytes] | None = None
         self._starts = 0
+
+    def configure(self, **changes: Any) -> None:
+        """Replace sections of its settings; what is said counts from the next start on."""
+        self._settings |= changes
+        self._file.write_text(json.dumps(self._settings))  # JSON is YAML
 
     @property
     def log(self) -> str:
@@ -90,6 +95,9 @@ class RunningOp:
             connection.shutdown(socket.SHUT_WR)
             return read_all(connection)
 
+    def _http_connection(self) -> HTTPConnection:
+        return HTTPConnection("127.0.0.1", self.port, timeout=20)
+
     def _running(self) -> subprocess.Popen[bytes]:
         assert self.process is not None
         return self.process
@@ -107,7 +115,7 @@ class RunningOp:
         target = quote(environ["PATH_INFO"].encode("latin-1"))
         if environ["QUERY_STRING"]:
             target += "?" + environ["QUERY_STRING"]
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = self._http_connection()
         try:
             connection.request(environ["REQUEST_METHOD"], target, environ["wsgi.input"].read() or None, headers)
             response = connection.getresponse()

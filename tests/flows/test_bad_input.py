@@ -440,11 +440,8 @@ def test_a_body_that_never_comes_ends_in_a_408(own_quick: RunningOp) -> None:
 @pytest.fixture
 def own_quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningOp]:
     """A server that waits a second for what a client is slow to send."""
-    folder = tmp_path_factory.mktemp("quick")
-    op = RunningOp(folder)
-    settings = json.loads((folder / "op.yaml").read_text())
-    settings["listen"]["limits"] = {"socket_timeout": "1s"}
-    (folder / "op.yaml").write_text(json.dumps(settings))
+    op = RunningOp(tmp_path_factory.mktemp("quick"))
+    op.configure(listen={"host": "127.0.0.1", "port": op.port, "limits": {"socket_timeout": "1s"}})
     op.start()
     yield op
     op.close()
