@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Literal, NoReturn, Protocol
 
 import pytest
-from playwright.sync_api import BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import BrowserContext, Playwright, expect, sync_playwright
+
+expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 
 ThirdPartyCookies = Literal["allowed", "blocked"]
 
