@@ -18,7 +18,7 @@ from tests.examples.rp_process import wait_until_it_answers
 
 POLL_MS = 500
 # One poll, one silent renewal, one page load, on a machine with other work to do.
-NOTICED_WITHIN_MS = POLL_MS + 4_000
+NOTICED_WITHIN_MS = POLL_MS + 10_000  # one poll, and the time that a busy machine takes for it
 
 
 @pytest.fixture(scope="module")
