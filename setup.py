@@ -46,6 +46,8 @@ TEST = [
     "coverage>=7.10",  # `patch = subprocess`: the servers that tests start are measured too
     "hypothesis>=6.100",  # properties of endpoints over inputs that nobody would think of
     "playwright>=1.45",  # drives the system's own browsers; downloads none
+    "gunicorn>=23",  # WSGI servers of other people, under which the OP must run too
+    "granian>=2",
     "setuptools>=70.1",  # builds the wheel whose contents are tested, without a network
 ]
 

@@ -81,7 +81,6 @@ class WsgiServer:
 
 @pytest.fixture(params=["gunicorn", "granian"])
 def server(request: pytest.FixtureRequest, tmp_path: Path, keys_file: str) -> Iterator[WsgiServer]:
-    pytest.importorskip(request.param)
     server = WsgiServer(request.param, tmp_path, keys_file)
     yield server
     server.close()
