@@ -12,7 +12,7 @@ import pytest
 
 from oic_session_ext.errors import InvalidRequest
 from oic_session_ext.model import EphemeralRecord
-from oic_session_ext.server.web_session import WebSession, web_session_middleware
+from oic_session_ext.server.web_session import StoreNamespace, WebSession, web_session_middleware
 from oic_session_ext.store.memory import MemoryStore
 from oic_session_ext.testing import FakeClock
 from tests.bundled_op import Op, OpBrowser, make_settings
@@ -241,3 +241,17 @@ def test_the_store_holds_json_under_a_digest_of_the_sessions_id(pages: Pages, mo
     assert session["csrf"] == token
     assert session_id not in kept[0].key
     assert kept[0].expires_at == pages.clock() + 3600
+
+
+def test_a_namespace_keeps_what_beaker_asks_it_to_keep_and_forgets_it() -> None:
+    store, clock = MemoryStore(), FakeClock()
+    one, same = (StoreNamespace("id", store=store, clock=clock) for _ in range(2))
+
+    one["session"] = "data"
+    assert "session" in same
+    assert same["session"] == "data"
+
+    same.do_remove()
+    assert "session" not in one
+    with pytest.raises(KeyError):
+        one["session"]
