@@ -156,5 +156,5 @@ def test_without_the_variable_the_application_is_refused(value: str | None, monk
 
 
 def test_the_module_has_no_other_names_that_are_made_when_asked_for() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'aplication'"):
+    with pytest.raises(AttributeError, match="no attribute 'nothing_of_the_kind'"):
         _ = wsgi.nothing_of_the_kind
