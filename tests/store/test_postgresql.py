@@ -158,6 +158,23 @@ def test_a_database_that_cannot_hold_every_text_is_refused(postgresql: Postgresq
         migrate(postgresql.url("latin"))
 
 
+def test_a_database_whose_tables_are_not_for_this_user_is_refused(postgresql: PostgresqlServer) -> None:
+    database = postgresql.new_database()
+    with postgresql.admin(database) as connection:
+        connection.execute("CREATE ROLE stranger LOGIN PASSWORD 'stranger'")
+    url = postgresql.url(database).replace(postgresql.url("").partition("@")[0], "postgresql+psycopg://stranger:stranger")
+
+    with pytest.raises(ConfigError, match="cannot be used: permission denied for table schema_version"):
+        open_store(url)
+
+
+def test_a_server_that_is_too_old_is_refused(postgresql: PostgresqlServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql_postgresql, "_OLDEST_SERVER", 99)
+
+    with pytest.raises(ConfigError, match="PostgreSQL must be version 99 or later"):
+        open_store(postgresql.url(postgresql.emptied_database()))
+
+
 def test_without_the_driver_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
 
@@ -317,7 +334,9 @@ def test_a_connection_is_ready_after_a_refusal_also_where_statements_were_new_to
     assert len(_pool(store)._idle) == 1
 
 
-def test_a_deadlock_with_another_client_is_tried_again(store: Store, admin: psycopg.Connection) -> None:
+def test_a_deadlock_with_another_client_is_tried_again(store: Store, admin: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql_postgresql, "_SETTINGS", {**sql_postgresql._SETTINGS, "deadlock_timeout": "2s"})
+    admin.execute("SET deadlock_timeout = '60s'")  # the one that looks for the deadlock gives way
     session, notices = example_op_session(), [example_notice("a"), example_notice("b")]
     store.commit([PutOpSession(session), EndOpSession(session, notices)])
     thread = threading.Thread(target=lambda: store.commit([PutNotice(example_notice(name, attempts=1)) for name in "ab"]))
@@ -326,7 +345,7 @@ def test_a_deadlock_with_another_client_is_tried_again(store: Store, admin: psyc
         admin.execute("UPDATE notices SET problem = 'mine' WHERE id = 'notice-b'")
         thread.start()
         _until(lambda: _waiting(admin) == 1)
-        admin.execute("UPDATE notices SET problem = 'mine' WHERE id = 'notice-a'")  # the thread's commit is the one that gives way
+        admin.execute("UPDATE notices SET problem = 'mine' WHERE id = 'notice-a'")
     thread.join()
 
     assert store.notices(10) == [example_notice("a", attempts=1), example_notice("b", attempts=1)]
@@ -345,6 +364,34 @@ def test_a_commit_that_loses_twice_to_others_is_unavailable(
 
     assert store.fact("a") is None
     store.commit([ClaimFact("a", "1"), ClaimFact("b", "2")])
+
+
+def test_a_lease_that_loses_to_others_is_tried_again(store: Store, admin: psycopg.Connection) -> None:
+    session = example_op_session()
+    store.commit([PutOpSession(session), EndOpSession(session, [example_notice()])])
+
+    losing = _trigger(admin, "RAISE EXCEPTION 'not now' USING ERRCODE = '40P01'", "UPDATE ON notices")
+    with losing, pytest.raises(StoreUnavailable, match="not now"):
+        store.lease_notices(NOW, NOW + 5, 10)
+
+    assert store.lease_notices(NOW, NOW + 5, 10) == [example_notice(due_at=NOW + 5)]
+
+
+def test_a_refusal_is_told_also_where_the_connection_is_lost_as_it_is_rolled_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = PipelineConnection.run
+
+    def lost(self: PipelineConnection, statements: Any) -> Any:
+        if statements[0][0].sql == "ROLLBACK":
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+        return run(self, statements)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PipelineConnection, "run", lost)
+        with pytest.raises(Conflict):
+            store.commit([ClaimFact("name", "value"), TakeEphemeral("kind", "key", NOW)])
+
+    assert store.fact("name") is None
+    store.commit([ClaimFact("name", "value")])
 
 
 def test_a_lock_that_another_holds_for_long_is_unavailable(
@@ -585,15 +632,16 @@ def _until(holds: Callable[[], bool]) -> None:
 
 
 class _trigger:  # noqa: N801 -- used as a function
-    """While it lasts, each row that is written to `facts` makes PostgreSQL do something."""
+    """While it lasts, each row that is written makes PostgreSQL do something."""
 
-    def __init__(self, admin: psycopg.Connection, action: str) -> None:
+    def __init__(self, admin: psycopg.Connection, action: str, on: str = "INSERT ON facts") -> None:
         self._admin = admin
         self._action = action
+        self._on = on
 
     def __enter__(self) -> None:
         self._admin.execute(f"CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {self._action}; END $$")
-        self._admin.execute("CREATE TRIGGER act BEFORE INSERT ON facts FOR EACH ROW EXECUTE FUNCTION act()")
+        self._admin.execute(f"CREATE TRIGGER act BEFORE {self._on} FOR EACH ROW EXECUTE FUNCTION act()")
 
     def __exit__(self, *_: object) -> None:
         self._admin.execute("DROP FUNCTION act CASCADE")
