@@ -104,9 +104,14 @@ class PipelineConnection:
                 answers.append(answer)
 
     def _wait(self, until: float) -> None:
-        unsent = self._pgconn.flush()
-        self._poll.modify(self._pgconn.socket, select.POLLIN | select.POLLOUT if unsent else select.POLLIN)
-        if not self._poll.poll(max(0.0, until - time.monotonic()) * 1000):
+        """Wait until the server has said something, or can take more of what is still to be sent."""
+        is_unsent = bool(self._pgconn.flush())
+        if is_unsent:
+            self._poll.modify(self._pgconn.socket, select.POLLIN | select.POLLOUT)
+        came = self._poll.poll(max(0.0, until - time.monotonic()) * 1000)
+        if is_unsent:
+            self._poll.modify(self._pgconn.socket, select.POLLIN)
+        if not came:
             raise psycopg.OperationalError(f"no answer within {ANSWER_TIMEOUT_S:g} s")
         self._pgconn.consume_input()
 

@@ -87,6 +87,7 @@ def migrate_postgresql(url: str) -> Migrated:
     Raises: ConfigError, StoreUnavailable: as `open_postgresql_store`; nothing was changed.
     """
     with _sqlalchemy_connection(_target(url)) as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))  # however long a large table takes
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATION_LOCK})
         migrated = migrate_tables(connection)
         connection.commit()

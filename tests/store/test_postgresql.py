@@ -317,6 +317,16 @@ def test_an_odd_text_comes_back_as_it_was(store: Store) -> None:
     assert store.fact(text) == text
 
 
+def test_rows_that_are_larger_than_any_buffer_come_and_go(store: Store) -> None:
+    grants = [example_grant(f"{i}", data={"long": f"{i}" * 3_000_000}) for i in range(4)]
+
+    store.commit([PutGrant(grant) for grant in grants])
+
+    assert [store.grant(grant.id) for grant in grants] == grants
+    assert len(_pool(store)._idle) == 1
+    assert _pool(store)._idle[0].is_quiet()
+
+
 # --- what others do in the same database
 
 
