@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import psycopg
+from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
@@ -20,9 +21,6 @@ from .sql_prepared import Prepared
 
 ANSWER_TIMEOUT_S: Final = 10.0
 """How long the answers to what was sent may take, all together, before the connection counts as lost."""
-
-_DECODERS: Mapping[int, Callable[[bytes], Any]] = {16: b"t".__eq__, 20: int, 25: bytes.decode}
-"""How the types of our columns are read, by their number in PostgreSQL: boolean, bigint, text."""
 
 
 class PipelineConnection:
@@ -44,6 +42,7 @@ class PipelineConnection:
             raise
         self._poll = select.poll()
         self._poll.register(self._pgconn.socket, select.POLLIN)
+        self._reader = Transformer.from_context(self._connection)
         self._names: dict[Prepared, bytes] = {}
         self._number = 0
 
@@ -68,6 +67,11 @@ class PipelineConnection:
         if len(answers) == len(statements):
             return answers
         return self._results(preparing, answers)
+
+    def rows_of(self, result: PGresult) -> list[Row]:
+        """Return the rows of a SELECT."""
+        self._reader.set_pgresult(result)
+        return self._reader.load_rows(0, result.ntuples, tuple)
 
     def _results(self, preparing: list[Prepared | None], answers: list[PGresult]) -> list[PGresult]:
         """Return the answers to the statements themselves; where one could not be prepared, the answer to that."""
@@ -100,9 +104,14 @@ class PipelineConnection:
                 answers.append(answer)
 
     def _wait(self, until: float) -> None:
-        unsent = self._pgconn.flush()
-        self._poll.modify(self._pgconn.socket, select.POLLIN | select.POLLOUT if unsent else select.POLLIN)
-        if not self._poll.poll(max(0.0, until - time.monotonic()) * 1000):
+        """Wait until the server has said something, or can take more of what is still to be sent."""
+        is_unsent = bool(self._pgconn.flush())
+        if is_unsent:
+            self._poll.modify(self._pgconn.socket, select.POLLIN | select.POLLOUT)
+        came = self._poll.poll(max(0.0, until - time.monotonic()) * 1000)
+        if is_unsent:
+            self._poll.modify(self._pgconn.socket, select.POLLIN)
+        if not came:
             raise psycopg.OperationalError(f"no answer within {ANSWER_TIMEOUT_S:g} s")
         self._pgconn.consume_input()
 
@@ -136,17 +145,6 @@ def _encoded(value: str | int) -> bytes:
     if isinstance(value, bool):
         return b"t" if value else b"f"
     return b"%d" % value
-
-
-def rows_of(result: PGresult) -> list[Row]:
-    """Return the rows of a SELECT."""
-    get = result.get_value
-    decoders = [(column, _DECODERS[result.ftype(column)]) for column in range(result.nfields)]
-    rows = []
-    for number in range(result.ntuples):
-        values = [(get(number, column), decode) for column, decode in decoders]
-        rows.append(tuple(None if value is None else decode(value) for value, decode in values))
-    return rows
 
 
 def error_of(result: PGresult) -> tuple[str, str] | None:

@@ -20,7 +20,7 @@ from ..errors import ConfigError, Conflict, StoreUnavailable
 from .base import Change
 from .sql import SqlStore
 from .sql_connections import Connections, Row
-from .sql_pipeline import PipelineConnection, encoded, error_of, rows_of
+from .sql_pipeline import PipelineConnection, encoded, error_of
 from .sql_pool import ConnectionPool
 from .sql_prepared import Prepared, Step
 from .sql_schema import Migrated, check_tables, migrate_tables
@@ -87,6 +87,7 @@ def migrate_postgresql(url: str) -> Migrated:
     Raises: ConfigError, StoreUnavailable: as `open_postgresql_store`; nothing was changed.
     """
     with _sqlalchemy_connection(_target(url)) as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))  # however long a large table takes
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATION_LOCK})
         migrated = migrate_tables(connection)
         connection.commit()
@@ -161,7 +162,7 @@ class PostgresqlConnections(Connections):
             sent = (statement, encoded(statement.bound(values)))
         except ValueError:
             return []
-        return self._run(lambda connection: rows_of(_good(connection.run([sent])[0])))
+        return self._run(lambda connection: connection.rows_of(_good(connection.run([sent])[0])))
 
     def commit(self, steps: Sequence[tuple[Change, Step]]) -> None:
         """Run steps in one transaction, each on behalf of a change. Raises: Conflict.
@@ -195,7 +196,7 @@ class PostgresqlConnections(Connections):
             began, found = connection.run([_BEGIN, sent])
             _good(began)
             try:
-                rows = rows_of(_good(found))
+                rows = connection.rows_of(_good(found))
                 steps = [(statement, encoded(bound)) for statement, bound, _ in map(then, rows)]
                 for result in (results := connection.run([*steps, _COMMIT])):  # which is not run after a step that failed
                     _good(result)

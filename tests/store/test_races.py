@@ -40,10 +40,11 @@ from oic_session_ext.store.base import (
 from oic_session_ext.testing import NOW, example_grant, example_notice, example_op_session, example_rp_session, winners
 from tests.store.postgresql_server import PostgresqlServer
 
-ROUNDS = 25
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "25"))  # 1700 for ten thousand races between processes
 THREADS = 8
 PROCESSES = 3
-KILLS = 4
+THREADS_OF_A_PROCESS = 3
+KILLS = int(os.environ.get("KILL_ROUNDS", "4"))
 
 # Each contest has a row per round to be won; `me` tells the contenders apart.
 CONTESTS: dict[str, Callable[[int, str], Change]] = {
@@ -168,7 +169,7 @@ def test_of_many_processes_exactly_one_wins_each_contest(url: str) -> None:
 
     won = Counter(line for result in results for line in result)
     assert won == {f"{contest} {i}": 1 for contest in CONTESTS for i in range(ROUNDS)}
-    assert len(store.notices(1000)) == ROUNDS
+    assert len(store.notices(10_000)) == ROUNDS
     store.close()
 
 
@@ -245,7 +246,7 @@ def _together(processes: list[subprocess.Popen[str]]) -> list[list[str]]:
     for process in processes:
         process.stdin.write("go\n")
         process.stdin.flush()
-    results = [process.communicate(timeout=120)[0].splitlines() for process in processes]
+    results = [process.communicate(timeout=600)[0].splitlines() for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes)
     return results
 
@@ -314,10 +315,16 @@ def _start(role: str, url: str, argument: str) -> subprocess.Popen[str]:
 
 
 def _contend(store: Store, me: str) -> None:
-    """Wait for a line, then try what the rivals try too, and print what was won."""
+    """Wait for a line, then try what the rivals try too, in several threads, and print what was won."""
     print("ready", flush=True)
     sys.stdin.readline()
-    won = [f"{contest} {i}" for contest, change in CONTESTS.items() for i in range(ROUNDS) if _wins(store, change(i, me))]
+    won: list[str] = []
+
+    def try_all(thread: int) -> None:
+        for contest, change in CONTESTS.items():
+            won.extend(f"{contest} {i}" for i in range(ROUNDS) if _wins(store, change(i, f"{me}-{thread}")))
+
+    assert len(winners(try_all, THREADS_OF_A_PROCESS)) == THREADS_OF_A_PROCESS
     print("".join(f"{line}\n" for line in won), end="")
 
 

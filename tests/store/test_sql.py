@@ -279,13 +279,45 @@ def test_a_full_disk_is_unavailable_and_keeps_nothing(path: Path, monkeypatch: p
     store.close()
 
 
+def test_a_disk_that_is_full_in_earnest_is_unavailable_until_there_is_room_again(path: Path) -> None:
+    """A process of its own may write files only up to a size, and then larger ones again."""
+    open_sqlite_store(path).close()
+    code = """if True:
+        import pathlib, resource, signal, sys
+        from oic_session_ext.errors import StoreUnavailable
+        from oic_session_ext.store.base import EndOpSession, PutGrant, PutOpSession
+        from oic_session_ext.store.sql_sqlite import open_sqlite_store
+        from oic_session_ext.testing import NOW, example_grant, example_notice, example_op_session
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        store, session = open_sqlite_store(pathlib.Path(sys.argv[1])), example_op_session()
+        store.commit([PutOpSession(session), EndOpSession(session, [example_notice()])])
+        size = pathlib.Path(f"{sys.argv[1]}-wal").stat().st_size
+        grant = PutGrant(example_grant(data={"long": "x" * 200_000}))
+        for limit in (size, resource.RLIM_INFINITY):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+            for use in (store.ping, lambda: store.commit([grant]), lambda: store.lease_notices(NOW, NOW + 1, 1)):
+                try:
+                    use()
+                except StoreUnavailable:
+                    print("unavailable")
+                else:
+                    print("done")
+            print(len(store.notices(10)), store.grant("grant-one") is not None)
+    """
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+
+    assert (done.stderr, done.stdout.split("\n")) == ("", [*["unavailable"] * 3, "1 False", *["done"] * 3, "1 True", ""])
+
+
 def test_a_database_that_cannot_be_written_is_read_on(store: Store, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     store.commit([PutOpSession(example_op_session())])
     monkeypatch.setattr(sql_sqlite, "_PRAGMAS", (*sql_sqlite._PRAGMAS, "PRAGMA query_only = ON"))
     _connections(store)._drop()  # the next connection is opened with the pragma
 
-    with pytest.raises(StoreUnavailable, match="readonly"):
-        store.ping()
+    uses = (store.ping, lambda: store.commit([ClaimFact("name", "value")]), lambda: store.lease_notices(NOW, NOW, 1))
+    for use in (*uses, lambda: store.sweep(NOW, 1)):
+        with pytest.raises(StoreUnavailable, match="readonly"):
+            use()
     assert store.op_session("id-one") == example_op_session()
 
 
