@@ -30,9 +30,10 @@ class StoreError(SessionExtError):
 
 
 class StoreUnavailable(StoreError):
-    """The store cannot be reached or cannot write now; nothing of the unit of work was kept.
+    """The store cannot be reached or cannot write now; of the unit of work nothing was kept.
 
-    Answered with a 503; the same request may succeed later.
+    Over a network there is one exception: when the connection breaks while the answer to a commit is on its way, all of it may
+    have been kept, never a part. Answered with a 503; the same request may succeed later.
     """
 
 

@@ -40,7 +40,7 @@ class Sweeper:
             ended = self._end_sessions()
             for _ in range(_BATCHES):
                 swept = self._store.sweep(self._clock(), _BATCH)
-                if max(swept.grants, swept.ephemerals) < _BATCH:
+                if max(swept.grants, swept.ephemerals, swept.notices) < _BATCH:
                     break
         except StoreError as err:
             logger.warning("sweep put off: %s", err)
