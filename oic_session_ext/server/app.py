@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import cherrypy
 from cherrypy._cprequest import Request
-from cherrypy.process.plugins import Monitor
 from oic.utils.http_util import Response
 
 from ..clock import Clock, system_clock
@@ -18,7 +17,8 @@ from ..provider import Route, WebRequest
 from ..secret_ring import SecretRing, load_or_create
 from ..store import open_store
 from ..store.base import Store
-from ..sweeper import SWEEP_EVERY_S, Sweeper
+from ..sweeper import Sweeper
+from .background import Background
 from .client_address import with_client_address
 from .http_server import StrictServer
 from .logs import configure_logging
@@ -42,6 +42,7 @@ class Server:
     store: Store
     application: WsgiApplication
     sweeper: Sweeper
+    background: Background
 
 
 def build_server(settings: ServerSettings, *, clock: Clock = system_clock) -> Server:
@@ -62,7 +63,7 @@ def build_server(settings: ServerSettings, *, clock: Clock = system_clock) -> Se
     application = with_client_address(tree, settings.listen.proxy)
     if settings.issuer.startswith("https:") and not settings.is_on_loopback:  # there it would lock out every other port's http
         application = with_strict_transport_security(application)
-    return Server(op, store, application, sweeper)
+    return Server(op, store, application, sweeper, Background(sweeper))
 
 
 def serve(settings: ServerSettings) -> None:
@@ -97,10 +98,11 @@ def serve(settings: ServerSettings) -> None:
         )
     cherrypy.tree.graft(server.application, "")
     cherrypy.server.instance = _http_server(listen)
-    Monitor(cherrypy.engine, server.sweeper.sweep, frequency=SWEEP_EVERY_S, name="sweeper").subscribe()
+    cherrypy.engine.subscribe("exit", server.background.stop, priority=40)
     cherrypy.engine.subscribe("exit", server.store.close)
     cherrypy.engine.signals.subscribe()
     cherrypy.engine.start()
+    server.background.start()
     logger.info("serving %s, listening on %s port %d", settings.issuer, listen.host, listen.port)
     cherrypy.engine.block()
     logger.info("stopped")

@@ -18,7 +18,6 @@ from typing import Any
 import cherrypy
 
 from ..errors import ConfigError, SessionExtError
-from ..sweeper import SWEEP_EVERY_S, Sweeper
 from .app import Server, WsgiApplication, build_server
 from .logs import configure_logging
 from .settings import ServerSettings
@@ -101,20 +100,12 @@ class _OpenedAtFirstRequest:
 
 def _start(settings: ServerSettings) -> WsgiApplication:
     server = build_server(settings)
-    stopping = threading.Event()
-    sweeping = threading.Thread(target=_sweep_until, args=(stopping, server.sweeper), name="sweeper", daemon=True)
-    sweeping.start()
-    atexit.register(_stop, stopping, sweeping, server)
+    server.background.start()
+    atexit.register(_stop, server)
     logger.info("serving %s in process %d", settings.issuer, os.getpid())
     return server.application
 
 
-def _sweep_until(stopping: threading.Event, sweeper: Sweeper) -> None:
-    while not stopping.wait(SWEEP_EVERY_S):
-        sweeper.sweep()
-
-
-def _stop(stopping: threading.Event, sweeping: threading.Thread, server: Server) -> None:
-    stopping.set()
-    sweeping.join(5)
+def _stop(server: Server) -> None:
+    server.background.stop()
     server.store.close()

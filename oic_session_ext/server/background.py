@@ -1,0 +1,37 @@
+"""What a server process does beside its requests, in threads of its own: begun when it serves, ended before its store is closed."""
+
+from __future__ import annotations
+
+import threading
+
+from ..sweeper import SWEEP_EVERY_S, Sweeper
+
+_STOP_WAIT_S = 5
+
+
+class Background:
+    """The work of one process. Every process of a cluster does it: it is safe to be done several times at once.
+
+    Threads do not outlive a fork, so `start` is for the process that serves, never for one that forks afterwards.
+    """
+
+    def __init__(self, sweeper: Sweeper) -> None:
+        self._sweeper = sweeper
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Begin; once."""
+        self._threads = [threading.Thread(target=self._sweep, name="sweeper", daemon=True)]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Ask every thread to end and wait a few seconds for those that are in the middle of something."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(_STOP_WAIT_S)
+
+    def _sweep(self) -> None:
+        while not self._stopping.wait(SWEEP_EVERY_S):
+            self._sweeper.sweep()
