@@ -963,6 +963,15 @@ class StoreContract:
 
         assert store.fact("secret") == "fingerprint"
 
+    def test_a_fact_is_replaced_only_by_who_knows_its_value(self, store: Store) -> None:
+        store.commit([ClaimFact("secret", "first", instead_of="never there")])
+
+        _refused(store, ClaimFact("secret", "second", instead_of="another"))
+        store.commit([ClaimFact("secret", "second", instead_of="first")])
+        _refused(store, ClaimFact("secret", "third", instead_of="first"))
+
+        assert store.fact("secret") == "second"
+
     # --- commits as a whole
 
     @pytest.mark.parametrize("position", [0, 3, 12], ids=["first", "in the middle", "last"])
@@ -1036,12 +1045,14 @@ class StoreContract:
     def test_of_many_who_try_the_same_at_once_exactly_one_succeeds(self, store: Store, attempts: int) -> None:
         session = example_op_session()
         store.commit([PutOpSession(session), PutGrant(example_grant()), PutEphemeral(EphemeralRecord("kind", "key", NOW + 10))])
+        store.commit([ClaimFact("replaced", "before")])
         contested: list[Callable[[int], Change]] = [
             lambda _: TakeEphemeral("kind", "key", NOW),
             lambda i: ClaimEphemeral(EphemeralRecord("claim", "key", NOW + 10, {"by": i}), NOW),
             lambda i: UpdateGrant(example_grant(data={"by": i})),
             lambda i: PutOpSession(example_op_session(f"{i}", cookie_digest="same")),
             lambda i: ClaimFact("name", f"by {i}"),
+            lambda i: ClaimFact("replaced", f"by {i}", instead_of="before"),
             lambda i: EndOpSession(session, [example_notice(f"{i}")]),
         ]
 

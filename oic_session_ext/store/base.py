@@ -186,10 +186,14 @@ class DeferNotices:
 
 @dataclass(frozen=True, slots=True)
 class ClaimFact:
-    """Write down a fact that the servers of a cluster share. Condition: the name is unknown, or has this very value."""
+    """Write down a fact that the servers of a cluster share.
+
+    Condition: the name is unknown, or has this very value, or the value `instead_of`; None replaces nothing.
+    """
 
     name: str
     value: str
+    instead_of: str | None = None
 
 
 Change: TypeAlias = (

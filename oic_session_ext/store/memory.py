@@ -464,7 +464,7 @@ class MemoryStore(Store):
         journal.drop(self._expiring_ephemerals.due, record_key)
 
     def _claim_fact(self, journal: Journal, change: ClaimFact) -> bool:
-        if self._facts.get(change.name, change.value) != change.value:
+        if self._facts.get(change.name, change.value) not in (change.value, change.instead_of):
             return False
         journal.set(self._facts, change.name, change.value)
         return True

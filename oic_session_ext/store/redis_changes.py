@@ -136,7 +136,7 @@ def _defer_notices(change: DeferNotices) -> Values:
 
 
 def _claim_fact(change: ClaimFact) -> Values:
-    return change.name, change.value
+    return change.name, change.value, change.value if change.instead_of is None else change.instead_of
 
 
 _VALUES: dict[type, Callable[[Any], Values]] = {

@@ -159,7 +159,8 @@ class ChangesInSql:
         yield step(self._statements.defer_notices, {"client_id": change.client_id, "until": change.until})
 
     def _claim_fact(self, change: ClaimFact) -> Iterator[Step]:
-        yield step(self._statements.claim_fact, {"name": change.name, "value": change.value}, must_hit=True)
+        values = {"name": change.name, "value": change.value, "instead_of": change.instead_of}
+        yield step(self._statements.claim_fact, values, must_hit=True)
 
 
 def _op_session_values(session: OpSession) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Statements:
         self._ephemerals()
         self._notices()
         self.fact = self._prepared(select(facts.c.value).where(facts.c.name == given("name")))
-        self.claim_fact = self._upserted(facts, lambda excluded: facts.c.value == excluded.value)
+        self.claim_fact = self._upserted(facts, lambda excluded: facts.c.value.in_([excluded.value, given("instead_of")]))
 
     def _op_sessions(self) -> None:
         session, share = op_sessions.c, rp_sessions.c
