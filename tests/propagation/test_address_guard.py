@@ -21,8 +21,8 @@ ODD_HOSTS = [
 ]  # fmt: skip
 PUBLIC_HOSTS = [
     "rp.example.org", "rp.example.org.", "rp.example.org:8443", "my_rp.example.org", "xn--rp-via.example.org", "8.8.8.8",
-    "1.1.1.1:8443", "[2606:4700::1111]", "[2a00:1450::1]:443", "[::ffff:8.8.8.8]", "[64:ff9b::808:808]", "notlocalhost", "localhost.example.org",
-    "127.0.0.1.example.org",
+    "1.1.1.1:8443", "[2606:4700::1111]", "[2a00:1450::1]:443", "[::ffff:8.8.8.8]", "[64:ff9b::808:808]",
+    "notlocalhost", "localhost.example.org", "127.0.0.1.example.org",
 ]  # fmt: skip
 
 
