@@ -8,22 +8,24 @@ again and runs the same step again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote
 
 from .clients import ClientRegistry
 from .confirmation import PendingLogout, issue_confirmation, take_confirmation
 from .end_session_request import EndSessionRequest
 from .errors import InvalidConfirmation, InvalidRequest, UnknownClient
 from .id_token_hint import BadHint, Hint, HintKeys, HintProblem, verify_id_token_hint
-from .model import OpSession, Reason, RpSession
+from .kept_logout import KeptLogout, keep_logout, kept_logout, told_by_now
+from .model import LogoutNotice, OpSession, Reason, RpSession, Told
 from .op_session import ENDED_SID, end_op_session
+from .pages.links import SCRIPT_SCHEMES
+from .parameters import with_parameters
+from .propagation.report import EndedRp, ended_rps, shown_name
 from .settings import SessionManagementSettings
 from .store.unit_of_work import UnitOfWork
-
-_SCRIPT_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "blob"})
 
 
 class Problem(StrEnum):
@@ -39,12 +41,17 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EndSessionParts:
-    """What the use case works with. `issuer` is this OP's `iss`, exactly as in its ID Tokens."""
+    """What the use case works with.
+
+    `issuer` is this OP's `iss`, exactly as in its ID Tokens. `lease_s` is the lease of notices that the caller tells itself, right
+    after the commit; 0 when it leaves them to a worker.
+    """
 
     issuer: str
     keys: HintKeys
     clients: ClientRegistry
     settings: SessionManagementSettings
+    lease_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +73,22 @@ class AskToConfirm:
 class LoggedOut:
     """Nobody is signed in here any more; `ended` is the session that this unit of work ends, None when there was none.
 
+    `notices` are those that are recorded with the end, for RPs with a back channel: the caller's to deliver after the commit.
+    `rps` are the RPs to speak of on the page, which loads their front channels: those of `ended`, or, for a browser that may not
+    have seen the page of a moment ago, those of the session that ended then; `told` is what became of these one's notices.
     `redirect_to` is where the browser goes once the RPs are told: the registered URI with the request's `state`; None for a
-    page of our own.
+    page of our own. `client_name` is what to call the client that asked.
     """
 
     ended: OpSession | None
+    notices: tuple[LogoutNotice, ...]
     redirect_to: str | None
     client_id: str | None
     problem: Problem | None
     ui_locales: tuple[str, ...]
+    client_name: str | None = None
+    rps: tuple[EndedRp, ...] = ()
+    told: Mapping[str, Told] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +120,18 @@ class _Findings:
 
 
 def start_end_session(
-    request: EndSessionRequest, op_session: OpSession | None, uow: UnitOfWork, parts: EndSessionParts
+    request: EndSessionRequest,
+    op_session: OpSession | None,
+    uow: UnitOfWork,
+    parts: EndSessionParts,
+    *,
+    cookie_digest: str | None = None,
 ) -> AskToConfirm | LoggedOut:
     """Carry a logout request out, or ask the user first; `op_session` is the live session of this browser, None when there is none.
 
     The user is asked unless a valid hint speaks of this very session (OIDCRIL-2). Without a session there is nothing to ask or to
-    end, and the outcome is the same as after a logout.
+    end, and the outcome is the same as after a logout: `cookie_digest`, of the session cookie that the browser sent nevertheless,
+    finds the RPs of a logout whose page it may not have seen.
 
     Raises: UnknownClient: `client_id` is not registered. An error page may still offer the logout (OIDCRIL-4): its button
         leads to the outcome of an empty `EndSessionRequest`.
@@ -120,17 +140,18 @@ def start_end_session(
         raise UnknownClient("the application is not registered here")
     found = _examine(request, op_session, uow, parts)
     if op_session is None:
-        return _logged_out(None, found, request.state, request.ui_locales)
+        kept = kept_logout(uow, cookie_digest)
+        rps = () if kept is None else kept.rps
+        return _logged_out(found, request.state, request.ui_locales, parts, rps=rps, told=told_by_now(uow, rps))
     if found.must_ask or parts.settings.ask == "always":
         pending = PendingLogout(found.client_id, found.redirect_uri, request.state, found.problem, request.ui_locales)
         confirmation = issue_confirmation(uow, op_session, pending, parts.settings.confirmation_lifetime_s)
         return AskToConfirm(confirmation, found.client_id, _name_of(found.client_id, parts), found.problem, request.ui_locales)
-    end_op_session(uow, op_session, Reason.RP_INITIATED, parts.clients, parts.settings)
-    return _logged_out(op_session, found, request.state, request.ui_locales)
+    return _end(uow, op_session, Reason.RP_INITIATED, found, request.state, request.ui_locales, parts)
 
 
 def confirm_end_session(
-    confirmation: str, answer: str, op_session: OpSession | None, uow: UnitOfWork, parts: EndSessionParts
+    confirmation: str, answer: str, op_session: OpSession, uow: UnitOfWork, parts: EndSessionParts
 ) -> LoggedOut | StayedSignedIn:
     """Do what the user has answered to `AskToConfirm`: `logout` or `stay`. Either answer spends the confirmation.
 
@@ -142,16 +163,28 @@ def confirm_end_session(
     """
     if answer not in ("logout", "stay"):
         raise InvalidRequest("the answer is neither yes nor no")
-    if op_session is None:
-        raise InvalidConfirmation("nobody is signed in here any more")
     pending = take_confirmation(uow, confirmation, op_session)
     if answer == "stay":
         return StayedSignedIn(pending.client_id, _name_of(pending.client_id, parts), pending.ui_locales)
-    end_op_session(uow, op_session, Reason.USER if pending.client_id is None else Reason.RP_INITIATED, parts.clients, parts.settings)
+    reason = Reason.USER if pending.client_id is None else Reason.RP_INITIATED
     redirect_uri, problem = pending.post_logout_redirect_uri, None if pending.problem is None else Problem(pending.problem)
     if redirect_uri is not None and not _is_registered(redirect_uri, pending.client_id, parts):
         redirect_uri, problem = None, Problem.REDIRECT_NOT_REGISTERED
-    return _logged_out(op_session, _Findings(pending.client_id, redirect_uri, problem), pending.state, pending.ui_locales)
+    found = _Findings(pending.client_id, redirect_uri, problem)
+    return _end(uow, op_session, reason, found, pending.state, pending.ui_locales, parts, was_asked=True)
+
+
+def resume_end_session(cookie_digest: str | None, uow: UnitOfWork, parts: EndSessionParts) -> LoggedOut | None:
+    """Return the outcome of a logout that was confirmed in this browser a moment ago, None when there was none.
+
+    For an answer that comes once more after it has ended the session: the button was pressed twice, or the first response was lost.
+    """
+    kept = kept_logout(uow, cookie_digest)
+    if kept is None:
+        return None
+    is_registered = kept.redirect_uri is not None and _is_registered(kept.redirect_uri, kept.client_id, parts)
+    found = _Findings(kept.client_id, kept.redirect_uri if is_registered else None)
+    return _logged_out(found, kept.state, kept.ui_locales, parts, rps=kept.rps, told=told_by_now(uow, kept.rps))
 
 
 def _examine(request: EndSessionRequest, op_session: OpSession | None, uow: UnitOfWork, parts: EndSessionParts) -> _Findings:
@@ -216,20 +249,44 @@ def _is_registered(redirect_uri: str, client_id: str | None, parts: EndSessionPa
     registered = None if metadata is None else metadata.get("post_logout_redirect_uris")
     if not isinstance(registered, (list, tuple)) or redirect_uri not in registered:
         return False
-    return "#" not in redirect_uri and redirect_uri.partition(":")[0].lower() not in _SCRIPT_SCHEMES
+    return "#" not in redirect_uri and redirect_uri.partition(":")[0].lower() not in SCRIPT_SCHEMES
 
 
-def _logged_out(ended: OpSession | None, found: _Findings, state: str | None, ui_locales: tuple[str, ...]) -> LoggedOut:
-    redirect_to = None if found.redirect_uri is None else _with_state(found.redirect_uri, state)
-    return LoggedOut(ended, redirect_to, found.client_id, found.problem, ui_locales)
+def _end(
+    uow: UnitOfWork,
+    op_session: OpSession,
+    reason: Reason,
+    found: _Findings,
+    state: str | None,
+    ui_locales: tuple[str, ...],
+    parts: EndSessionParts,
+    *,
+    was_asked: bool = False,
+) -> LoggedOut:
+    """End the session, and keep what a browser could not get again: frames, and a redirect that only a spent confirmation knew of."""
+    notices = tuple(end_op_session(uow, op_session, reason, parts.clients, parts.settings, on_page=True, due_in_s=parts.lease_s))
+    rps = ended_rps(op_session, notices, parts.clients, parts.issuer)
+    if any(rp.frame for rp in rps) or (was_asked and found.redirect_uri is not None):
+        keep_logout(uow, op_session.cookie_digest, KeptLogout(rps, found.client_id, found.redirect_uri, state, ui_locales))
+    return _logged_out(found, state, ui_locales, parts, ended=op_session, notices=notices, rps=rps)
 
 
-def _with_state(redirect_uri: str, state: str | None) -> str:
-    """Return the URI, byte for byte as it was registered, and the request's `state` if it had one, an empty one too."""
-    if state is None:
-        return redirect_uri
-    separator = "?" if "?" not in redirect_uri else "" if redirect_uri[-1] in "?&" else "&"
-    return f"{redirect_uri}{separator}state={quote(state, safe='')}"
+def _logged_out(
+    found: _Findings,
+    state: str | None,
+    ui_locales: tuple[str, ...],
+    parts: EndSessionParts,
+    *,
+    ended: OpSession | None = None,
+    notices: tuple[LogoutNotice, ...] = (),
+    rps: tuple[EndedRp, ...] = (),
+    told: Mapping[str, Told] = MappingProxyType({}),
+) -> LoggedOut:
+    redirect_to = found.redirect_uri
+    if redirect_to is not None and state is not None:  # an empty state is a state
+        redirect_to = with_parameters(redirect_to, state=state)
+    client_name = None if found.client_id is None else shown_name(found.client_id, parts.clients)
+    return LoggedOut(ended, notices, redirect_to, found.client_id, found.problem, ui_locales, client_name, rps, told)
 
 
 def _name_of(client_id: str | None, parts: EndSessionParts) -> str | None:

@@ -140,10 +140,22 @@ class EphemeralRecord:
 
 
 class NoticeState(StrEnum):
-    """Where a logout notice stands; a delivered one is not kept."""
+    """Where a logout notice stands in the store; a delivered one is not kept."""
 
     PENDING = "pending"
     UNDELIVERABLE = "undeliverable"
+
+
+class Told(StrEnum):
+    """What is known, at some moment, of whether an RP was told."""
+
+    DELIVERED = "delivered"
+    PENDING = "pending"
+    UNDELIVERABLE = "undeliverable"
+
+
+NEEDS_BROWSER = "needs_browser"
+"""The `problem` of a front-channel notice whose session ended without the user's browser: nobody can deliver it (OIDCFCL-3)."""
 
 
 @dataclass(frozen=True, slots=True)

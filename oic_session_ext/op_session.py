@@ -14,7 +14,8 @@ from dataclasses import replace
 from .browser_state import new_op_browser_state
 from .clients import ClientRegistry
 from .errors import ProtocolError
-from .model import EphemeralRecord, OpSession, Reason, RpSession
+from .hooks import SessionBegan, SessionEnded
+from .model import EphemeralRecord, LogoutNotice, OpSession, Reason, RpSession
 from .opaque_secret import digest_of, new_secret
 from .propagation.plan import plan_notices
 from .settings import SessionManagementSettings
@@ -91,6 +92,7 @@ def begin_op_session(
         expires_at=uow.now + settings.absolute_timeout_s,
     )
     uow.add(PutOpSession(session))
+    uow.tell(SessionBegan(session))
     return session, secret.value
 
 
@@ -125,16 +127,27 @@ def join_rp(uow: UnitOfWork, session: OpSession, client_id: str, sub: str, setti
 
 
 def end_op_session(
-    uow: UnitOfWork, session: OpSession, reason: Reason, clients: ClientRegistry, settings: SessionManagementSettings
-) -> None:
+    uow: UnitOfWork,
+    session: OpSession,
+    reason: Reason,
+    clients: ClientRegistry,
+    settings: SessionManagementSettings,
+    *,
+    on_page: bool = False,
+    due_in_s: int = 0,
+) -> list[LogoutNotice]:
     """End an OP session: it, its RP sessions and their grants go, and what is to be told is recorded, in one commit.
 
-    Each `sid` is remembered for `recent_s`, so that a late logout request of its RP is still understood (OIDCRIL-2).
+    Returns the recorded notices; `on_page` and `due_in_s` are those of `plan_notices`. Each `sid` is remembered for `recent_s`, so
+    that a late logout request of its RP is still understood (OIDCRIL-2).
     """
-    uow.add(EndOpSession(session, plan_notices(session, reason, clients, uow.now)))
+    notices = plan_notices(session, reason, clients, uow.now, settings.delivery, on_page=on_page, due_in_s=due_in_s)
+    uow.add(EndOpSession(session, notices))
+    uow.tell(SessionEnded(session, reason, tuple(notices)))
     for rp in session.rp_sessions:
         payload = {"client_id": rp.client_id, "sub": rp.sub, "op_session_id": session.id, "reason": reason.value}
         uow.add(PutEphemeral(EphemeralRecord(ENDED_SID, rp.sid, uow.now + settings.recent_s, payload)))
+    return notices
 
 
 def end_if_over(

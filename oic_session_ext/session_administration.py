@@ -12,6 +12,7 @@ from typing import Any
 from .clients import ClientRegistry
 from .clock import Clock
 from .errors import Conflict
+from .hooks import Hooks
 from .model import LogoutNotice, OpSession, Reason
 from .op_session import end_if_over, end_op_session
 from .settings import SessionManagementSettings
@@ -65,8 +66,11 @@ class KnownClients:
 class SessionAdministration:
     """Finds and ends OP sessions for an operator."""
 
-    def __init__(self, store: Store, clients: ClientRegistry, settings: SessionManagementSettings, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, clients: ClientRegistry, settings: SessionManagementSettings, clock: Clock, hooks: Hooks | None = None
+    ) -> None:
         self._store = store
+        self._hooks = hooks
         self._clients = clients
         self._settings = settings
         self._clock = clock
@@ -111,7 +115,7 @@ class SessionAdministration:
         raise AssertionError("the last attempt returns or raises")
 
     def _prepare(self, session: OpSession) -> tuple[UnitOfWork, list[LogoutNotice]]:
-        uow = UnitOfWork(self._store, self._clock())
+        uow = UnitOfWork(self._store, self._clock(), hooks=self._hooks)
         if end_if_over(uow, session, self._clients, self._settings) is not None:
             end_op_session(uow, session, Reason.ADMIN, self._clients, self._settings)
         return uow, [notice for change in uow.pending() if isinstance(change, EndOpSession) for notice in change.notices]

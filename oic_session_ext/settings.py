@@ -9,6 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field
 Seconds = Annotated[int, Field(gt=0)]
 
 
+class DeliverySettings(BaseModel):
+    """How RPs are told over the back channel."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lease_s: Seconds = 30
+    """For how long a worker has a notice to itself; when it dies meanwhile, another one delivers it after that."""
+
+    undeliverable_kept_s: Seconds = 30 * 86400
+    """For how long an operator finds the notices that were given up on."""
+
+
 class SessionManagementSettings(BaseModel):
     """How sessions are kept, watched and ended.
 
@@ -47,6 +59,15 @@ class SessionManagementSettings(BaseModel):
 
     confirmation_lifetime_s: Seconds = 600
     """For how long the logout question may stay open in the browser."""
+
+    logout_deadline_s: Annotated[float, Field(ge=0, le=30)] = 2.0
+    """How long the user waits at most, at the end of a logout, for RPs to be told over the back channel."""
+
+    frontchannel_wait_s: Annotated[float, Field(gt=0, le=30)] = 4.0
+    """How long the logout page waits at most for the front-channel logout pages that it frames, before it leaves for the RP."""
+
+    delivery: DeliverySettings = DeliverySettings()
+    """How RPs are told over the back channel."""
 
     login_ticket_lifetime_s: Seconds = 120
     """For how long a pyoidc login cookie (`pyoidc`) may begin an OP session; it can do so once."""

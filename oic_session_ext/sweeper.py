@@ -10,6 +10,7 @@ import logging
 from .clients import ClientRegistry
 from .clock import Clock
 from .errors import Conflict, StoreError
+from .hooks import Hooks
 from .op_session import end_if_over
 from .settings import SessionManagementSettings
 from .store.base import Store
@@ -25,8 +26,11 @@ _BATCHES = 20
 class Sweeper:
     """One sweep is one call; somebody else calls it every `SWEEP_EVERY_S` seconds."""
 
-    def __init__(self, store: Store, clients: ClientRegistry, settings: SessionManagementSettings, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, clients: ClientRegistry, settings: SessionManagementSettings, clock: Clock, hooks: Hooks | None = None
+    ) -> None:
         self._store = store
+        self._hooks = hooks
         self._clients = clients
         self._settings = settings
         self._clock = clock
@@ -57,7 +61,7 @@ class Sweeper:
         for _ in range(_BATCHES):
             over = self._store.due_op_sessions(self._clock(), _BATCH)
             for session in over:
-                uow = UnitOfWork(self._store, self._clock())
+                uow = UnitOfWork(self._store, self._clock(), hooks=self._hooks)
                 end_if_over(uow, session, self._clients, self._settings)
                 try:
                     uow.commit()

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from oic_session_ext.errors import Conflict
-from oic_session_ext.model import Channel, Grant, Reason
+from oic_session_ext.model import NEEDS_BROWSER, Channel, Grant, NoticeState, Reason
 from oic_session_ext.op_session import (
     ENDED_SID,
     TooManyRpSessions,
@@ -20,6 +20,7 @@ from oic_session_ext.op_session import (
     op_session_of_cookie,
     use_op_session,
 )
+from oic_session_ext.propagation.plan import plan_frontchannel
 from oic_session_ext.settings import SessionManagementSettings
 from oic_session_ext.store.memory import MemoryStore
 from oic_session_ext.store.unit_of_work import UnitOfWork
@@ -27,6 +28,7 @@ from oic_session_ext.store.unit_of_work import UnitOfWork
 NOW = 1_800_000_000
 SETTINGS = SessionManagementSettings(idle_timeout_s=3600, absolute_timeout_s=86400)
 CLIENTS = {
+    "front": {"frontchannel_logout_uri": "https://front.example/fc"},
     "both": {"backchannel_logout_uri": "https://both.example/bc", "frontchannel_logout_uri": "https://both.example/fc"},
     "back": {"backchannel_logout_uri": "https://back.example/bc"},
     "plain": {"backchannel_logout_uri": ""},
@@ -312,11 +314,11 @@ def test_ending_removes_session_and_grants_and_records_notices_in_one_commit(sto
     assert before == (session, [])
     assert of_cookie(store, secret) is None
     assert store.grant("g") is None
-    assert {notice.channel for notice in store.notices(10)} == {Channel.BACKCHANNEL, Channel.FRONTCHANNEL}
+    assert {notice.channel for notice in store.notices(10)} == {Channel.BACKCHANNEL}
 
 
 @pytest.mark.spec("RI-40", "SID-08", "BC-40", "FC-14")
-def test_each_rp_is_told_over_each_channel_it_registered_by_its_own_sub_and_sid(store):
+def test_each_rp_with_a_back_channel_is_told_by_its_own_sub_and_sid(store):
     session, _ = begin(store)
     for client_id in ("both", "back", "plain", "gone"):
         _, session = join(store, session, client_id)
@@ -324,14 +326,38 @@ def test_each_rp_is_told_over_each_channel_it_registered_by_its_own_sub_and_sid(
     end(store, session, Reason.ADMIN, now=NOW + 5)
 
     notices = store.notices(10)
-    assert sorted((n.client_id, n.channel.value) for n in notices) == [
-        ("back", "backchannel"),
-        ("both", "backchannel"),
-        ("both", "frontchannel"),
-    ]
+    assert sorted((n.client_id, n.channel.value) for n in notices) == [("back", "backchannel"), ("both", "backchannel")]
     assert all(n.sub == f"sub-at-{n.client_id}" and n.sid == session.rp_session_of(n.client_id).sid for n in notices)
     assert {(n.reason, n.uid, n.ended_at, n.due_at, n.attempts) for n in notices} == {(Reason.ADMIN, "alice", NOW + 5, NOW + 5, 0)}
-    assert len({n.id for n in notices}) == 3
+    assert len({n.id for n in notices}) == 2
+
+
+@pytest.mark.spec("FC-16")
+def test_without_the_users_browser_a_client_with_a_front_channel_alone_is_reported_as_not_told(store):
+    session, _ = begin(store)
+    _, session = join(store, session, "front")
+
+    end(store, session, Reason.EXPIRED, now=NOW + 5)
+
+    (notice,) = store.notices(10)
+    assert (notice.channel, notice.state, notice.problem) == (Channel.FRONTCHANNEL, NoticeState.UNDELIVERABLE, NEEDS_BROWSER)
+    assert notice.due_at == NOW + 5 + SETTINGS.delivery.undeliverable_kept_s
+    assert store.lease_notices(NOW + 10, NOW + 20, 10) == []
+
+
+@pytest.mark.spec("FC-01", "FC-02")
+def test_on_the_logout_page_front_channels_are_the_pages_to_load_and_leased_notices_are_its_own_to_send(store):
+    session, _ = begin(store)
+    for client_id in ("front", "back"):
+        _, session = join(store, session, client_id)
+
+    uow = UnitOfWork(store, NOW)
+    notices = end_op_session(uow, session, Reason.USER, CLIENTS, SETTINGS, on_page=True, due_in_s=30)
+    uow.commit()
+
+    assert [(notice.client_id, notice.due_at) for notice in notices] == [("back", NOW + 30)]
+    assert store.notices(10) == notices
+    assert [rp.client_id for rp, _ in plan_frontchannel(session, CLIENTS)] == ["front"]
 
 
 @pytest.mark.spec("RI-11", "RI-12")

@@ -113,10 +113,7 @@ def test_an_ended_session_is_gone_with_its_grants_and_its_rps_are_to_be_told_tha
     assert store.grant("grant-one") is None
     assert notices is not None
     assert store.notices(10) == sorted(notices, key=lambda notice: notice.id)  # due at once, so in the order of their ids
-    assert [(notice.channel, notice.reason) for notice in notices] == [
-        (Channel.BACKCHANNEL, Reason.ADMIN),
-        (Channel.FRONTCHANNEL, Reason.ADMIN),
-    ]
+    assert [(notice.channel, notice.reason) for notice in notices] == [(Channel.BACKCHANNEL, Reason.ADMIN)]
     ended = store.ephemeral(ENDED_SID, "sid-one-rp-a", NOW)
     assert ended is not None
     assert ended.payload["reason"] == "admin"

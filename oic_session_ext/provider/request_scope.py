@@ -6,10 +6,12 @@ variable; it is set and reset by `Seam.in_scope` alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+
+from oic.utils.http_util import Response
 
 from ..id_token_hint import Hint
 from ..model import OpSession
@@ -92,7 +94,8 @@ class RequestScope:
     """One request at the seam.
 
     `uow` is None for a provider that has no store. `grant_id` is the grant that an authorization request has made. `owner` is the
-    provider that answers: another one in the same process, asked meanwhile, has a scope of its own.
+    provider that answers: another one in the same process, asked meanwhile, has a scope of its own. `after_commit` makes the
+    response that depends on what comes after the commit (RPs are told only of what is durable); None leaves it as it is.
     """
 
     uow: UnitOfWork | None = None
@@ -101,6 +104,7 @@ class RequestScope:
     authorization: AuthorizationContext | None = None
     grant_id: str | None = None
     owner: object = None
+    after_commit: Callable[[], Response] | None = None
 
 
 _CURRENT: ContextVar[RequestScope | None] = ContextVar("oic_session_ext_request", default=None)

@@ -95,7 +95,7 @@ class Seam(_Provider):
                 response = work(scope)
                 if scope.uow is not None:
                     scope.uow.commit()
-                return response
+                return scope.after_commit() if scope.after_commit is not None else response
             except Conflict:
                 if attempt == _ATTEMPTS:
                     raise

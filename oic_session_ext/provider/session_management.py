@@ -17,6 +17,7 @@ from oic.utils.sdb import SessionDB
 from ..browser_state import CookiePolicy, may_write_browser_state, unauthenticated_op_browser_state
 from ..clock import Clock, system_clock
 from ..errors import ConfigError, InvalidClient, InvalidGrant, InvalidToken
+from ..hooks import Hooks
 from ..model import EphemeralRecord, OpSession
 from ..op_session import begin_op_session, end_if_over, join_rp, op_session_of_cookie, use_op_session
 from ..secret_ring import SecretRing
@@ -38,12 +39,13 @@ _ASSERTION = "client_assertion"
 
 @dataclass(frozen=True, slots=True)
 class SessionManagement:
-    """What `SessionManagementMixin` works with: where sessions are kept, the secrets, and the settings."""
+    """What `SessionManagementMixin` works with: where sessions are kept, the secrets, the settings, who listens to what happens."""
 
     store: Store
     secrets: SecretRing
     settings: SessionManagementSettings = SessionManagementSettings()
     clock: Clock = system_clock
+    hooks: Hooks = Hooks()
 
     def session_db(self, issuer: str) -> SessionDB:
         """Return the session database to give to the provider in place of pyoidc's."""
@@ -61,6 +63,7 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
         self.session_management = session_management
         self.session_settings = session_management.settings
         self.store = session_management.store
+        self.hooks = session_management.hooks
         super().__init__(*args, secrets=session_management.secrets, clock=session_management.clock, **kwargs)
         if not isinstance(getattr(self.sdb, "_db", None), StoreSessionBackend):
             raise ConfigError("sdb", "must be session_management.session_db(issuer)")
@@ -72,7 +75,7 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
 
     def new_scope(self) -> RequestScope:
         """Return a fresh scope with a unit of work on the store."""
-        return RequestScope(UnitOfWork(self.store, self.clock(), stored_row=stored_row))
+        return RequestScope(UnitOfWork(self.store, self.clock(), stored_row=stored_row, hooks=self.hooks))
 
     # -- endpoints ----------------------------------------------------------------------------------------------------
 

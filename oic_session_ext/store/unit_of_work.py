@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..hooks import Event, Hooks
 from ..model import Client, Consent, EphemeralRecord, Grant, OpSession
 from .base import Change, DeleteGrant, PutGrant, Store, UpdateGrant
 
@@ -18,13 +19,22 @@ class UnitOfWork:
     """Collects the changes of one request and commits them together.
 
     `stored_row` turns the row of a grant into the form in which it may lie in the store (pyoidc's row holds tokens while a
-    request works on it); by default it is kept as it is.
+    request works on it); by default it is kept as it is. `hooks` hears of what was committed.
     """
 
-    def __init__(self, store: Store, now: int, *, stored_row: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict) -> None:
+    def __init__(
+        self,
+        store: Store,
+        now: int,
+        *,
+        stored_row: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+        hooks: Hooks | None = None,
+    ) -> None:
         self.store = store
         self.now = now
         self._stored_row = stored_row
+        self._hooks = hooks
+        self._events: list[Event] = []
         self._changes: list[Change] = []
         self._grants: dict[str, Grant | None] = {}
         self._stored: dict[str, Grant | None] = {}
@@ -88,6 +98,10 @@ class UnitOfWork:
         """Add changes to the commit, in order, before those of grants."""
         self._changes.extend(changes)
 
+    def tell(self, event: Event) -> None:
+        """Note an event, to be told once the changes are kept; it is forgotten when they are not."""
+        self._events.append(event)
+
     def pending(self) -> list[Change]:
         """Return what `commit` would send: the added changes, then one change for each grant that differs."""
         changes = list(self._changes)
@@ -104,19 +118,23 @@ class UnitOfWork:
         return changes
 
     def commit(self) -> None:
-        """Send the changes to the store in one commit; a unit of work without changes costs nothing.
+        """Send the changes to the store in one commit, then tell the events; a unit of work without changes costs nothing.
 
         Afterwards it is empty and sees the store afresh.
-        Raises: Conflict, StoreUnavailable: nothing was kept.
+        Raises: Conflict, StoreUnavailable: nothing was kept, and nothing is told.
         """
-        changes = self.pending()
+        changes, events = self.pending(), self._events
         self.discard()
         if changes:
             self.store.commit(changes)
+        if self._hooks is not None:
+            for event in events:
+                self._hooks.tell(event)
 
     def discard(self) -> None:
-        """Forget all changes and everything read."""
+        """Forget all changes, all events and everything read."""
         self._changes.clear()
+        self._events = []
         self._grants.clear()
         self._stored.clear()
         self._clients.clear()
