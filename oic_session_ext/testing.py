@@ -897,6 +897,17 @@ class StoreContract:
 
         assert store.ephemeral("kind", "key", NOW + 15) == EphemeralRecord("kind", "key", NOW + 20, {"n": 2})
 
+    def test_several_records_are_looked_at_together(self, store: Store) -> None:
+        records = [EphemeralRecord("kind", key, NOW + 10, {"of": key}) for key in ("a", "b", "c")]
+        others = [EphemeralRecord("kind", "late", NOW + 9), EphemeralRecord("other kind", "a", NOW + 99)]
+        store.commit([PutEphemeral(record) for record in [*records, *others]])
+
+        found = store.ephemerals("kind", ["c", "late", "never-there", "a"], NOW + 9)
+
+        assert sorted(found, key=lambda record: record.key) == [records[0], records[2]]
+        assert store.ephemerals("kind", ["a"], NOW + 10) == []
+        assert store.ephemerals("kind", [], NOW) == []
+
     def test_a_claim_is_refused_while_one_is_unexpired(self, store: Store) -> None:
         first = EphemeralRecord("assertion", "jti", NOW + 10, {"n": 1})
         store.commit([ClaimEphemeral(first, NOW)])

@@ -55,17 +55,19 @@ class LoginPage:
         if waiting is None:
             raise InvalidRequest("this sign-in was open for too long; go back to the application and try again")
         query = waiting.query
-        if wait_s := self._throttle.closed_for(username, request.remote):
+        attempt = self._throttle.attempt(username, request.remote)
+        if attempt.closed_for_s:
             logger.warning("sign-in refused: too many failures, address=%s", request.remote)
             refusal = self._form(web, request_id=request_id, query=query, username=username, problem="too_many_attempts", status=429)
-            refusal.headers.append(("Retry-After", str(wait_s)))
+            refusal.headers.append(("Retry-After", str(attempt.closed_for_s)))
             return refusal
         user = self._op.users.verify(username, form.get("password", ""))
         if user is None:
             logger.info("sign-in refused: wrong name or password, address=%s", request.remote)  # a name may be a mistyped password
             self._throttle.note_failure(username, request.remote)
             return self._form(web, request_id=request_id, query=query, username=username, problem="wrong_credentials", status=403)
-        self._throttle.note_success(username, request.remote)
+        if attempt.has_failed_before:
+            self._throttle.note_success(username, request.remote)
         login = CompletedLogin(user.uid, PASSWORD_ACR, self._clock())
         if not query:
             return self._op.sign_in(request, login)

@@ -294,6 +294,10 @@ class Store(ABC):
         """Look at a short-lived record without taking it, None when there is none that is unexpired at `now`."""
 
     @abstractmethod
+    def ephemerals(self, kind: str, keys: Sequence[str], now: int) -> list[EphemeralRecord]:
+        """Look at several short-lived records of one kind: those that are there and unexpired at `now`, in any order. One round trip."""
+
+    @abstractmethod
     def fact(self, name: str) -> str | None:
         """Return a fact that the cluster shares, None when it is not written down."""
 

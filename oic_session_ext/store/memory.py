@@ -177,6 +177,10 @@ class MemoryStore(Store):
             return None
         return replace(kept.value, payload=json.loads(kept.text))
 
+    def ephemerals(self, kind: str, keys: Sequence[str], now: int) -> list[EphemeralRecord]:
+        """Look at several short-lived records of one kind: those that are there and unexpired at `now`."""
+        return [record for key in keys if (record := self.ephemeral(kind, key, now)) is not None]
+
     def fact(self, name: str) -> str | None:
         """Return a fact that the cluster shares, None when it is not written down."""
         with self._lock:

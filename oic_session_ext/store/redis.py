@@ -81,6 +81,7 @@ class RedisStore(Store):
         self._op_session_by_cookie = reading_script("op_session_by_cookie")
         self._op_sessions = reading_script("op_sessions")
         self._list_op_sessions = reading_script("list_op_sessions")
+        self._ephemerals = reading_script("ephemerals")
         self._notice = reading_script("notice")
         self._notices = reading_script("notices")
 
@@ -147,6 +148,12 @@ class RedisStore(Store):
         record = self._look_up("GET", f"e:{ephemeral_key(kind, key)}")
         found = None if record is None else read_ephemeral(kind, key, record)
         return None if found is None or found.expires_at <= now else found
+
+    def ephemerals(self, kind: str, keys: Sequence[str], now: int) -> list[EphemeralRecord]:
+        """Look at several short-lived records of one kind: those that are there and unexpired at `now`."""
+        records = self._ask(self._ephemerals, *(ephemeral_key(kind, key) for key in keys)) or ()
+        found = [read_ephemeral(kind, key, record) for key, record in zip(keys, records, strict=False) if record]
+        return [record for record in found if record.expires_at > now]
 
     def fact(self, name: str) -> str | None:
         """Return a fact that the cluster shares, None when it is not written down."""

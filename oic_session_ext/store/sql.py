@@ -99,6 +99,11 @@ class SqlStore(Store):
         rows = self._rows(self._statements.ephemeral, kind=kind, key=key, now=now)
         return _one([EphemeralRecord(kind, key, expires_at, json.loads(payload)) for expires_at, payload in rows])
 
+    def ephemerals(self, kind: str, keys: Sequence[str], now: int) -> list[EphemeralRecord]:
+        """Look at several short-lived records of one kind: those that are there and unexpired at `now`."""
+        rows = self._rows(self._statements.ephemerals, kind=kind, keys=json.dumps(keys), now=now)
+        return [EphemeralRecord(kind, key, expires_at, json.loads(payload)) for key, expires_at, payload in rows]
+
     def fact(self, name: str) -> str | None:
         """Return a fact that the cluster shares, None when it is not written down."""
         return _one([str(row[0]) for row in self._rows(self._statements.fact, name=name)])

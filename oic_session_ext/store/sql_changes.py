@@ -89,10 +89,8 @@ class ChangesInSql:
 
     def _add_rp_session(self, change: AddRpSession) -> Iterator[Step]:
         values = {"op_session_id": change.op_session_id, **{name: getattr(change.rp_session, name) for name in RP_SESSION_COLUMNS}}
-        if self._statements.locks_rows:  # two adders at once: the second must see what the first has added
-            yield step(self._statements.lock_op_session_to_join, values, must_hit=True)
-        yield step(self._statements.count_rp_session, values, must_hit=True)
-        yield step(self._statements.add_rp_session, values)
+        for number, statement in enumerate(self._statements.add_rp_session):
+            yield step(statement, values, must_hit=number == 0)  # the session is there; a share may be there already
 
     def _end_op_session(self, change: EndOpSession) -> Iterator[Step]:
         values = {"id": change.session.id, "version": change.session.version}

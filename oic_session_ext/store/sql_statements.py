@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, FromClause, Select, Table, case, delete, func, select, tuple_, update
+from sqlalchemy import JSON, ColumnElement, Executable, FromClause, Select, Table, any_, case, cast, delete, func, select, tuple_, update
 from sqlalchemy.engine import Dialect
 
 from ..model import NoticeState
@@ -92,25 +92,33 @@ class Statements:
         self.touch_op_session = self._prepared(_touched())
 
     def _rp_sessions(self) -> None:
-        """Adding a share: the version first, which asks for the session and lets one adder at a time through."""
+        """Adding a share, and counting the version up by one when it is new; both ask for the session."""
         session, share = op_sessions.c, rp_sessions.c
-        is_there = select(share.sid).where(share.op_session_id == given("op_session_id"), share.client_id == given("client_id"))
-        self.lock_op_session_to_join = self._prepared(
-            select(session.id).where(session.id == given("op_session_id")).with_for_update(key_share=True)
-        )
-        self.count_rp_session = self._prepared(
-            update(op_sessions)
-            .where(session.id == given("op_session_id"))
-            .values(version=case((is_there.exists(), session.version), else_=session.version + 1))
-        )
+        of_session = session.id == given("op_session_id")
+        if self.locks_rows:
+            # one statement: the session is locked first, so that one adder at a time comes through
+            locked = select(session.id, session.created_at).where(of_session).with_for_update(key_share=True).cte("locked")
+            added = self._joining(locked.c).returning(share.sid).cte("added")
+            number = select(func.count()).select_from(added).scalar_subquery()
+            self.add_rp_session: tuple[Prepared, ...] = (
+                self._prepared(update(op_sessions).where(of_session).values(version=session.version + number)),
+            )
+        else:
+            is_there = select(share.sid).where(share.op_session_id == given("op_session_id"), share.client_id == given("client_id"))
+            version = case((is_there.exists(), session.version), else_=session.version + 1)
+            count = update(op_sessions).where(of_session).values(version=version)
+            self.add_rp_session = (self._prepared(count), self._prepared(self._joining(session, of_session)))
+        self.put_rp_session = self._prepared(self._inserted(rp_sessions))
+
+    def _joining(self, session: Any, *conditions: ColumnElement[bool]) -> Any:
+        """Insert a share in the session that `session` are the columns of; nothing when the client has one."""
         values = {
             **{name: given(name) for name in RP_SESSION_COLUMNS},
             "op_session_id": session.id,
             "session_created_at": session.created_at,
         }
-        joining = self._insert(rp_sessions).from_select(list(values), select(*values.values()).where(session.id == given("op_session_id")))
-        self.add_rp_session = self._prepared(joining.on_conflict_do_nothing(index_elements=list(rp_sessions.primary_key)))
-        self.put_rp_session = self._prepared(self._inserted(rp_sessions))
+        joining = self._insert(rp_sessions).from_select(list(values), select(*values.values()).where(*conditions))
+        return joining.on_conflict_do_nothing(index_elements=list(rp_sessions.primary_key))
 
     def _ending_op_sessions(self) -> None:
         """Ending: the first lock keeps others from adding grants and shares meanwhile, the other from making a grant offline."""
@@ -168,6 +176,10 @@ class Statements:
         record_key = (ephemeral.kind == given("kind"), ephemeral.key == given("key"))
         unexpired = ephemeral.expires_at > given("now")
         self.ephemeral = self._prepared(select(ephemeral.expires_at, ephemeral.payload).where(*record_key, unexpired))
+        several = select(ephemeral.key, ephemeral.expires_at, ephemeral.payload)
+        self.ephemerals = self._prepared(
+            several.where(ephemeral.kind == given("kind"), self._is_one_of(ephemeral.key, given("keys")), unexpired)
+        )
         self.put_ephemeral = self._upserted(ephemerals)
         self.claim_ephemeral = self._upserted(ephemerals, lambda _: ephemeral.expires_at <= given("now"))
         self.take_ephemeral = self._prepared(delete(ephemerals).where(*record_key, unexpired))
@@ -197,6 +209,13 @@ class Statements:
         self.put_off_notice = self._prepared(update(notices).where(notice.id == given("id")).values(due_at=given("until")))
         is_given_up = notice.state == NoticeState.UNDELIVERABLE.value
         self.sweep_notices = self._swept(notices, is_given_up & (notice.due_at <= given("now")), *by_due_time)
+
+    def _is_one_of(self, column: ColumnElement[str], json_array: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Compare with the texts of a JSON array, whose number is not known when the statement is prepared; by an index."""
+        if self._dialect.name == "postgresql":
+            texts = select(func.json_array_elements_text(cast(json_array, JSON)).column_valued("text"))
+            return column == any_(func.array(texts.scalar_subquery()))
+        return column.in_(select(func.json_each(json_array).table_valued("value", name="given_keys").c.value))
 
     def _prepared(self, statement: Executable) -> Prepared:
         return Prepared(statement, self._dialect)

@@ -34,13 +34,13 @@ def fail(throttle: LoginThrottle, times: int, username: str = "alice", address: 
 
 def test_so_many_failures_close_the_door_to_this_name_from_this_address(throttle: LoginThrottle) -> None:
     fail(throttle, 2)
-    assert throttle.closed_for("alice", HERE) == 0
+    assert throttle.attempt("alice", HERE).closed_for_s == 0
 
     fail(throttle, 1)
 
-    assert throttle.closed_for("alice", HERE) == 60
-    assert throttle.closed_for("alice", THERE) == 0
-    assert throttle.closed_for("bob", HERE) == 0
+    assert throttle.attempt("alice", HERE).closed_for_s == 60
+    assert throttle.attempt("alice", THERE).closed_for_s == 0
+    assert throttle.attempt("bob", HERE).closed_for_s == 0
 
 
 def test_the_door_opens_when_the_window_is_over(throttle: LoginThrottle, clock: FakeClock) -> None:
@@ -48,30 +48,30 @@ def test_the_door_opens_when_the_window_is_over(throttle: LoginThrottle, clock: 
     clock.advance(20)
     fail(throttle, 2)
 
-    assert throttle.closed_for("alice", HERE) == 40
+    assert throttle.attempt("alice", HERE).closed_for_s == 40
     clock.advance(39)
-    assert throttle.closed_for("alice", HERE) == 1
+    assert throttle.attempt("alice", HERE).closed_for_s == 1
     clock.advance(1)
-    assert throttle.closed_for("alice", HERE) == 0
+    assert throttle.attempt("alice", HERE).closed_for_s == 0
 
 
 def test_many_names_from_one_address_close_the_door_to_it(throttle: LoginThrottle) -> None:
     for number in range(9):
         fail(throttle, 1, f"user{number}")
 
-    assert throttle.closed_for("alice", HERE) > 0
-    assert throttle.closed_for("alice", THERE) == 0
+    assert throttle.attempt("alice", HERE).closed_for_s > 0
+    assert throttle.attempt("alice", THERE).closed_for_s == 0
 
 
 def test_one_name_from_many_addresses_closes_the_door_to_it_late(throttle: LoginThrottle) -> None:
     for number in range(29):
         fail(throttle, 1, address=f"198.51.100.{number}")
-    assert throttle.closed_for("alice", HERE) == 0
+    assert throttle.attempt("alice", HERE).closed_for_s == 0
 
     fail(throttle, 1, address="198.51.100.99")
 
-    assert throttle.closed_for("alice", HERE) > 0
-    assert throttle.closed_for("bob", HERE) == 0
+    assert throttle.attempt("alice", HERE).closed_for_s > 0
+    assert throttle.attempt("bob", HERE).closed_for_s == 0
 
 
 def test_a_success_forgets_the_failures_of_this_name_from_this_address(throttle: LoginThrottle) -> None:
@@ -79,7 +79,7 @@ def test_a_success_forgets_the_failures_of_this_name_from_this_address(throttle:
     throttle.note_success("alice", HERE)
     fail(throttle, 2)
 
-    assert throttle.closed_for("alice", HERE) == 0
+    assert throttle.attempt("alice", HERE).closed_for_s == 0
 
 
 def test_a_success_of_ones_own_does_not_reset_the_guessing_of_others_names(throttle: LoginThrottle) -> None:
@@ -87,7 +87,7 @@ def test_a_success_of_ones_own_does_not_reset_the_guessing_of_others_names(throt
         fail(throttle, 1, f"user{number}")
         throttle.note_success("mallory", HERE)
 
-    assert throttle.closed_for("alice", HERE) > 0
+    assert throttle.attempt("alice", HERE).closed_for_s > 0
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_success_of_ones_own_does_not_reset_the_guessing_of_others_names(throt
 def test_addresses_that_one_household_has_are_one(throttle: LoginThrottle, one: str, other: str) -> None:
     fail(throttle, 3, address=one)
 
-    assert throttle.closed_for("alice", other) > 0
+    assert throttle.attempt("alice", other).closed_for_s > 0
 
 
 @pytest.mark.parametrize(
@@ -111,25 +111,25 @@ def test_addresses_that_one_household_has_are_one(throttle: LoginThrottle, one: 
 def test_addresses_of_others_are_others(throttle: LoginThrottle, one: str, other: str) -> None:
     fail(throttle, 3, address=one)
 
-    assert throttle.closed_for("alice", other) == 0
+    assert throttle.attempt("alice", other).closed_for_s == 0
 
 
 def test_a_name_is_the_same_however_the_keyboard_composed_it(throttle: LoginThrottle) -> None:
     fail(throttle, 3, "j\u00fcrgen")
 
-    assert throttle.closed_for("ju\u0308rgen", HERE) > 0
+    assert throttle.attempt("ju\u0308rgen", HERE).closed_for_s > 0
 
 
 def test_name_and_address_cannot_be_shifted_into_each_other(throttle: LoginThrottle) -> None:
     fail(throttle, 3, "alice\n192.0.2.1", "x")
 
-    assert throttle.closed_for("alice", "192.0.2.1\nx") == 0
+    assert throttle.attempt("alice", "192.0.2.1\nx").closed_for_s == 0
 
 
 def test_any_text_can_be_counted(throttle: LoginThrottle) -> None:
     for name in ("", "\ud800", "a" * 100_000, "\x00"):
         fail(throttle, 3, name)
-        assert throttle.closed_for(name, HERE) > 0
+        assert throttle.attempt(name, HERE).closed_for_s > 0
 
 
 def test_guesses_side_by_side_are_all_counted(clock: FakeClock) -> None:
@@ -140,7 +140,7 @@ def test_guesses_side_by_side_are_all_counted(clock: FakeClock) -> None:
     for thread in threads:
         thread.join()
 
-    assert throttle.closed_for("alice", HERE) > 0
+    assert throttle.attempt("alice", HERE).closed_for_s > 0
 
 
 # -- on the login page ------------------------------------------------------------------------------------------------

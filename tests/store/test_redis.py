@@ -206,6 +206,7 @@ LOOK_UPS: dict[str, tuple[Any, ...]] = {
     "is_client_origin": ("https://a.example",),
     "consent": ("alice", "rp-a"),
     "ephemeral": ("kind", "key", NOW),
+    "ephemerals": ("kind", ["key", "other"], NOW),
     "fact": ("name",),
     "notice": ("notice-one",),
     "notices": (10,),
