@@ -34,6 +34,7 @@ REDIS = ["redis>=8,<9"]  # the client of the Redis and Valkey store
 
 EXAMPLES = [
     "Authlib>=1.7,<2",  # the OAuth 2.0 client inside the example RP
+    "PyJWT>=2.12,<3",  # validates Logout Tokens in the example RP, so that two libraries must agree on them
     "Flask>=3,<4",  # the framework of somebody's existing OP in examples/own_op
 ]
 

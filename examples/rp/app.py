@@ -1,9 +1,10 @@
-"""A small RP in CherryPy: signs in by the authorization code flow, watches the OP session, signs out by itself or at the OP.
+"""A small RP in CherryPy: signs in by the authorization code flow, learns when the OP session ends, signs out here or at the OP.
 
     python examples/rp/app.py --name "RP A" --port 8081 --issuer http://localhost:8080 --client-id demo-a --client-secret ...
 
-`openid_client.py` speaks to the OP, `rp_sessions.py` keeps who is signed in here, `static/session_monitor.js` watches from
-the page. This file joins the three: one handler per route.
+`openid_client.py` speaks to the OP, `rp_sessions.py` keeps who is signed in here. How the RP learns that the OP session has ended
+is the choice of `--channel`: `static/session_monitor.js` watches from the page, or the OP tells `frontchannel.py` or
+`backchannel.py`. This file joins them: one handler per route.
 """
 
 # CherryPy has no type hints, so its decorators have none either.
@@ -19,18 +20,27 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import cherrypy
+from backchannel import BackchannelLogout
+from frontchannel import FrontchannelLogout
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from openid_client import OpenIdClient, OpUnreachable, PendingSignIn, SignInRefused
-from rp_sessions import BrowserSession, SessionTable, SignedIn
+from logout_token import LogoutTokenValidator, SeenTokens
+from openid_client import ID_TOKEN_ALG, OpenIdClient, OpUnreachable, PendingSignIn, SignInRefused
+from rp_sessions import AlreadyEnded, BrowserSession, SessionTable, SignedIn
+from session_events import MAX_STREAMS, SessionEvents
 
 HERE = Path(__file__).resolve().parent
 
+ACCENTS = ("blue", "green", "purple", "orange", "red")
 NOTICES = {
     "ended": "You have been signed out here, because you are no longer signed in at the OpenID Provider as the same person.",
+    "backchannel": "You have been signed out here: the OpenID Provider said, over the back channel, that your session has ended.",
+    "frontchannel": "You have been signed out here: the OpenID Provider's logout page asked for it in this browser (front channel).",
+    "here": "You have signed out here in another window.",
 }
 
 
@@ -47,6 +57,24 @@ class ExampleRp:
         # Cookies ignore ports, so two RPs on localhost must not share a name.
         self._cookie = re.sub(r"[^a-z0-9]+", "_", options.name.lower()).strip("_") + "_session"
         self._templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+        self._mount_channels()
+
+    def _mount_channels(self) -> None:
+        options, channel = self._options, self._options.channel
+        if channel in ("backchannel", "both"):
+            validator = LogoutTokenValidator(
+                options.issuer, options.client_id, self._client.jwks, alg=ID_TOKEN_ALG, require_typ=options.require_logout_token_typ
+            )
+            self.backchannel_logout = BackchannelLogout(validator, SeenTokens(), self._sessions)
+        if channel in ("frontchannel", "both"):
+            render = self._templates.get_template("frontchannel.html").render
+            self.frontchannel_logout = FrontchannelLogout(
+                options.issuer, self._session, self._close_session, lambda text: render(options=options, text=text)
+            )
+        if channel != "session-management":
+            events = SessionEvents(self._session)
+            self.session = SimpleNamespace(events=events)
+            cherrypy.engine.subscribe("stop", events.close_all, priority=10)  # before the server waits for its threads
 
     @cherrypy.expose
     @cherrypy.tools.allow(methods=["GET", "HEAD"])
@@ -54,13 +82,14 @@ class ExampleRp:
         """Who is signed in, or a way to sign in."""
         session = self._session()
         if session is None or session.user is None:
-            return self._page("signed_out.html", notice=NOTICES.get(str(query.get("notice"))))
+            ended_by = session.ended_by if session is not None and session.ended_by is not None else query.get("notice")
+            return self._page("signed_out.html", notice=NOTICES.get(str(ended_by)))
         user, identity = session.user, session.user.identity
         return self._page(
             "signed_in.html",
             user=user,
             auth_time=None if identity.auth_time is None else datetime.fromtimestamp(identity.auth_time, UTC),
-            check_session_iframe=self._client.metadata().get("check_session_iframe"),
+            check_session_iframe=self._check_session_iframe(),
             csrf_token=session.csrf_token,
         )
 
@@ -85,7 +114,10 @@ class ExampleRp:
         self._sessions.close(self._cookie_value())
         fresh = self._open_session()
         fresh.pending = session.pending
-        fresh.user = SignedIn(identity, name, secrets.token_urlsafe(12))
+        try:
+            self._sessions.sign_in(fresh, SignedIn(identity, name, secrets.token_urlsafe(12)))
+        except AlreadyEnded as err:
+            raise SignInRefused("session_ended", "You have signed out at the OpenID Provider meanwhile.") from err
         raise cherrypy.HTTPRedirect(self._base_url + "/", 303)
 
     @cherrypy.expose
@@ -109,7 +141,7 @@ class ExampleRp:
         """The OP's answer to `renew`. Tells the page what came of it; only the same user's answer is kept (OIDCSM-3.1)."""
         session = self._session()
         pending = self._take_pending(session, answer, "/silent")
-        if session is None or session.user is None or pending is None:
+        if session is None or (user := session.user) is None or pending is None:
             return self._renewal("refused")
         try:
             identity = self._client.finish(pending, _single(answer))
@@ -117,9 +149,12 @@ class ExampleRp:
             return self._renewal("refused")
         except OpUnreachable:
             return self._renewal("no_answer")
-        if identity.sub != session.user.identity.sub:
+        if identity.sub != user.identity.sub:
             return self._renewal("other_user")
-        session.user = SignedIn(identity, session.user.name, session.user.sign_in_id)
+        try:
+            self._sessions.sign_in(session, SignedIn(identity, user.name, user.sign_in_id), instead_of=user)
+        except AlreadyEnded:
+            return self._renewal("refused")
         return self._renewal("same_user", identity.session_state)
 
     @cherrypy.expose("local-logout")
@@ -192,9 +227,12 @@ class ExampleRp:
     def _session(self) -> BrowserSession | None:
         return self._sessions.find(self._cookie_value())
 
+    def _check_session_iframe(self) -> str | None:
+        return self._client.metadata().get("check_session_iframe") if self._options.channel == "session-management" else None
+
     def _open_session(self) -> BrowserSession:
-        key, session = self._sessions.open()
-        self._set_cookie(key, self._sessions.lifetime_s)
+        session = self._sessions.open()
+        self._set_cookie(session.key, self._sessions.lifetime_s)
         return session
 
     def _close_session(self) -> None:
@@ -204,9 +242,12 @@ class ExampleRp:
     def _set_cookie(self, value: str, max_age: int) -> None:
         cookie = cherrypy.response.cookie
         cookie[self._cookie] = value
-        # Lax: the OP's answer arrives by a link-like navigation, which Strict would leave without the cookie.
-        cookie[self._cookie].update({"path": "/", "max-age": max_age, "httponly": True, "samesite": "Lax"})
-        if self._base_url.startswith("https:"):
+        # Lax: the OP's answer arrives by a link-like navigation, which Strict would leave without the cookie. The iframe of a front
+        # channel at an OP of another site needs None, which browsers take with https alone (every form has a CSRF token anyway).
+        is_https = self._base_url.startswith("https:")
+        same_site = "None" if is_https and self._options.channel in ("frontchannel", "both") else "Lax"
+        cookie[self._cookie].update({"path": "/", "max-age": max_age, "httponly": True, "samesite": same_site})
+        if is_https:
             cookie[self._cookie]["secure"] = True
 
     def _require_csrf(self, session: BrowserSession, form: Mapping[str, Any]) -> None:
@@ -244,7 +285,8 @@ def add_security_headers() -> None:
     """On every answer; a handler that set a header of its own keeps it."""
     headers = cherrypy.serving.response.headers
     headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-    headers.setdefault("X-Frame-Options", "DENY")
+    if "frame-ancestors 'none'" in headers["Content-Security-Policy"]:
+        headers.setdefault("X-Frame-Options", "DENY")
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "same-origin")
     if not cherrypy.serving.request.path_info.startswith("/static/"):
@@ -260,9 +302,16 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--issuer", default="http://localhost:8080")
     parser.add_argument("--client-id", required=True)
     parser.add_argument("--client-secret", default=os.environ.get("RP_CLIENT_SECRET"), help="none: a public client")
+    parser.add_argument(
+        "--channel",
+        choices=("session-management", "frontchannel", "backchannel", "both"),
+        default="session-management",
+        help="how this RP learns that the OP session has ended; both: front and back channel",
+    )
+    parser.add_argument("--require-logout-token-typ", action="store_true", help="refuse Logout Tokens without typ logout+jwt")
     parser.add_argument("--poll-ms", type=int, default=5000, help="how often the page asks the OP iframe")
     parser.add_argument("--renew-timeout-ms", type=int, default=10000, help="how long the page waits for a prompt=none answer")
-    parser.add_argument("--accent", choices=("blue", "green"), default="blue", help="to tell two RPs apart at a glance")
+    parser.add_argument("--accent", choices=ACCENTS, default="blue", help="to tell several RPs apart at a glance")
     options = parser.parse_args(arguments)
     options.base_url = options.base_url or f"http://localhost:{options.port}"
     return options
@@ -280,6 +329,7 @@ def main() -> int:
             "log.screen": False,  # the access log would hold codes; errors still reach stderr
             "server.socket_host": "127.0.0.1",
             "server.socket_port": options.port,
+            "server.thread_pool": MAX_STREAMS + 10,  # so that streams never take every thread
             "server.max_request_body_size": 16 * 1024,
             "server.shutdown_timeout": 1,
         }

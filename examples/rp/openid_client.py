@@ -26,6 +26,7 @@ from joserfc.jwk import KeySet
 ID_TOKEN_ALG = "RS256"  # what an OP signs with when the client registered nothing else (OIDCR-2); never taken from the token
 CLOCK_LEEWAY_S = 30
 PENDING_LIFETIME_S = 600
+KEYS_RENEWED_AT_MOST_EVERY_S = 10
 
 
 class OpUnreachable(Exception):
@@ -53,8 +54,9 @@ class PendingSignIn:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who signed in, by a validated ID Token. `auth_time` and `sid` are None when the OP sends none."""
+    """Who signed in, by a validated ID Token of `iss`. `auth_time` and `sid` are None when the OP sends none."""
 
+    iss: str
     sub: str
     id_token: str
     session_state: str | None
@@ -82,7 +84,8 @@ class OpenIdClient:
         self._now = now
         self._lock = threading.Lock()
         self._metadata: dict[str, Any] | None = None
-        self._keys: KeySet | None = None
+        self._jwks: dict[str, Any] | None = None
+        self._jwks_renewed_at = -KEYS_RENEWED_AT_MOST_EVERY_S
 
     def metadata(self) -> Mapping[str, Any]:
         """The OP's metadata, fetched once.
@@ -134,14 +137,33 @@ class OpenIdClient:
         if not isinstance(tokens.get("id_token"), str) or not isinstance(tokens.get("access_token"), str):
             raise SignInRefused("invalid_response", "The token response lacks a token.")
         claims = self._validated_claims(tokens["id_token"], pending.nonce, tokens["access_token"])
+        sid = claims.get("sid")
         return Identity(
+            iss=self.issuer,
             sub=claims["sub"],
             id_token=tokens["id_token"],
             session_state=answer.get("session_state"),
             auth_time=claims.get("auth_time"),
-            sid=claims.get("sid"),
+            sid=sid if isinstance(sid, str) else None,
             access_token=tokens["access_token"],
         )
+
+    def jwks(self, renew: bool = False) -> Mapping[str, Any]:
+        """The OP's keys as it publishes them, fetched at first use.
+
+        With `renew` they are fetched anew, unless that was done a moment ago: anybody may send the back channel a token with a made-up
+        key id, and each must not cost the OP a request.
+
+        Raises: OpUnreachable: no usable answer.
+        """
+        jwks_uri = self.metadata()["jwks_uri"]
+        with self._lock:
+            if self._jwks is None:
+                self._jwks = self._get_json(jwks_uri)
+            elif renew and self._now() >= self._jwks_renewed_at + KEYS_RENEWED_AT_MOST_EVERY_S:
+                self._jwks = self._get_json(jwks_uri)
+                self._jwks_renewed_at = self._now()
+            return self._jwks
 
     def display_name(self, identity: Identity) -> str:
         """A name to greet the End-User with: from UserInfo where that works, else the `sub`.
@@ -222,12 +244,8 @@ class OpenIdClient:
             return jwt.decode(id_token, self._key_set(renew=True), algorithms=[ID_TOKEN_ALG])
 
     def _key_set(self, *, renew: bool) -> KeySet:
-        jwks_uri = self.metadata()["jwks_uri"]
-        with self._lock:
-            if self._keys is None or renew:
-                # The type of the JWKS is checked by the import itself.
-                self._keys = KeySet.import_key_set(self._get_json(jwks_uri))  # type: ignore[arg-type]
-            return self._keys
+        # The type of the JWKS is checked by the import itself.
+        return KeySet.import_key_set(self.jwks(renew))  # type: ignore[arg-type]
 
     def _oauth(self, redirect_uri: str) -> Any:
         return OAuth2Session(

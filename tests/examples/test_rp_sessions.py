@@ -11,7 +11,7 @@ PENDING = PendingSignIn("http://localhost:8081/callback", "nonce", "verifier", 1
 def test_a_session_is_found_by_its_key_until_its_time_is_over() -> None:
     clock = [100]
     table = SessionTable(lifetime_s=50, now=lambda: clock[0])
-    key, session = table.open()
+    key = (session := table.open()).key
     assert table.find(key) is session
     clock[0] = 150
 
@@ -20,7 +20,7 @@ def test_a_session_is_found_by_its_key_until_its_time_is_over() -> None:
 
 def test_a_closed_session_is_not_found_and_may_be_closed_again() -> None:
     table = SessionTable()
-    key, _ = table.open()
+    key = table.open().key
     table.close(key)
     table.close(key)
 
@@ -29,7 +29,7 @@ def test_a_closed_session_is_not_found_and_may_be_closed_again() -> None:
 
 def test_the_oldest_session_gives_way_when_the_table_is_full() -> None:
     table = SessionTable(max_sessions=2)
-    keys = [table.open()[0] for _ in range(3)]
+    keys = [table.open().key for _ in range(3)]
 
     assert [table.find(key) is not None for key in keys] == [False, True, True]
 
