@@ -100,3 +100,7 @@ class Hooks:
                 listener(event)
             except Exception:
                 logger.exception("a listener failed on %s", type(event).__name__)
+
+
+NO_HOOKS = Hooks()
+"""Nobody listens."""

@@ -12,7 +12,7 @@ from typing import Any
 from .clients import ClientRegistry
 from .clock import Clock
 from .errors import Conflict
-from .hooks import Hooks
+from .hooks import NO_HOOKS, Hooks
 from .model import LogoutNotice, OpSession, Reason
 from .op_session import end_if_over, end_op_session
 from .settings import SessionManagementSettings
@@ -67,7 +67,7 @@ class SessionAdministration:
     """Finds and ends OP sessions for an operator."""
 
     def __init__(
-        self, store: Store, clients: ClientRegistry, settings: SessionManagementSettings, clock: Clock, hooks: Hooks | None = None
+        self, store: Store, clients: ClientRegistry, settings: SessionManagementSettings, clock: Clock, hooks: Hooks = NO_HOOKS
     ) -> None:
         self._store = store
         self._hooks = hooks

@@ -10,7 +10,7 @@ import logging
 from .clients import ClientRegistry
 from .clock import Clock
 from .errors import Conflict, StoreError
-from .hooks import Hooks
+from .hooks import NO_HOOKS, Hooks
 from .op_session import end_if_over
 from .settings import SessionManagementSettings
 from .store.base import Store
@@ -27,7 +27,7 @@ class Sweeper:
     """One sweep is one call; somebody else calls it every `SWEEP_EVERY_S` seconds."""
 
     def __init__(
-        self, store: Store, clients: ClientRegistry, settings: SessionManagementSettings, clock: Clock, hooks: Hooks | None = None
+        self, store: Store, clients: ClientRegistry, settings: SessionManagementSettings, clock: Clock, hooks: Hooks = NO_HOOKS
     ) -> None:
         self._store = store
         self._hooks = hooks

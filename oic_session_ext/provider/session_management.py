@@ -17,7 +17,7 @@ from oic.utils.sdb import SessionDB
 from ..browser_state import CookiePolicy, may_write_browser_state, unauthenticated_op_browser_state
 from ..clock import Clock, system_clock
 from ..errors import ConfigError, InvalidClient, InvalidGrant, InvalidToken
-from ..hooks import Hooks
+from ..hooks import NO_HOOKS, Hooks
 from ..model import EphemeralRecord, OpSession
 from ..op_session import begin_op_session, end_if_over, join_rp, op_session_of_cookie, use_op_session
 from ..secret_ring import SecretRing
@@ -30,7 +30,7 @@ from .end_session import EndSessionSeam
 from .id_token import IdTokenSeam
 from .request_scope import AuthorizationContext, BrowserSession, CompletedLogin, RequestScope
 from .responses import json_error
-from .session_backend import StoreSessionBackend, create_session_db, stored_row
+from .session_backend import NoSuchGrant, StoreSessionBackend, create_session_db, stored_row
 from .session_routes import SessionRoutes
 
 _TICKET = "login_ticket"
@@ -45,7 +45,7 @@ class SessionManagement:
     secrets: SecretRing
     settings: SessionManagementSettings = SessionManagementSettings()
     clock: Clock = system_clock
-    hooks: Hooks = Hooks()
+    hooks: Hooks = NO_HOOKS
 
     def session_db(self, issuer: str) -> SessionDB:
         """Return the session database to give to the provider in place of pyoidc's."""
@@ -69,9 +69,7 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
             raise ConfigError("sdb", "must be session_management.session_db(issuer)")
         self.id_token_lifetime_s = self.session_settings.id_token_lifetime_s
         self.cookie_policy = CookiePolicy(self.name, self.session_settings)
-        self.unauthenticated_browser_state = unauthenticated_op_browser_state(
-            self.session_settings, self.secrets.derive("op_browser_state of nobody")
-        )
+        self.unauthenticated_browser_state = unauthenticated_op_browser_state(self.session_settings, self.store)
 
     def new_scope(self) -> RequestScope:
         """Return a fresh scope with a unit of work on the store."""
@@ -99,8 +97,8 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
         def work(_: RequestScope) -> Response:
             try:
                 return super(SessionManagementMixin, self).token_endpoint(request, authn, dtype, **kwargs)
-            except KeyError as err:  # pyoidc's own endpoint, asked with a code or token whose grant has ended
-                return json_error(InvalidGrant("the grant has ended", detail=str(err)), realm=self.name)
+            except NoSuchGrant:  # out of pyoidc's own endpoint, asked with a code or token whose grant has ended
+                return json_error(InvalidGrant("the grant has ended"), realm=self.name)
 
         return self.in_scope(work, refuse=self.refuse_as_json)
 
@@ -110,8 +108,8 @@ class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, Authori
         def work(_: RequestScope) -> Response:
             try:
                 return super(SessionManagementMixin, self).userinfo_endpoint(request, **kwargs)
-            except KeyError as err:  # pyoidc's own endpoint, asked with a token whose grant has ended
-                return json_error(InvalidToken("this access token is not good", detail=str(err)), realm=self.name)
+            except NoSuchGrant:  # out of pyoidc's own endpoint, asked with a token whose grant has ended
+                return json_error(InvalidToken("this access token is not good"), realm=self.name)
 
         return self.in_scope(work, refuse=self.refuse_as_json)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..hooks import Event, Hooks
+from ..hooks import NO_HOOKS, Event, Hooks
 from ..model import Client, Consent, EphemeralRecord, Grant, OpSession
 from .base import Change, DeleteGrant, PutGrant, Store, UpdateGrant
 
@@ -28,7 +28,7 @@ class UnitOfWork:
         now: int,
         *,
         stored_row: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
-        hooks: Hooks | None = None,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         self.store = store
         self.now = now
@@ -127,9 +127,8 @@ class UnitOfWork:
         self.discard()
         if changes:
             self.store.commit(changes)
-        if self._hooks is not None:
-            for event in events:
-                self._hooks.tell(event)
+        for event in events:
+            self._hooks.tell(event)
 
     def discard(self) -> None:
         """Forget all changes, all events and everything read."""
