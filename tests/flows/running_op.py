@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -91,8 +92,9 @@ class RunningOp:
     def exchange(self, data: bytes) -> bytes:
         """Send bytes, return all that comes back until the server closes the connection."""
         with self.connect() as connection:
-            connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # the server may have refused and closed it already
+                connection.sendall(data)
+                connection.shutdown(socket.SHUT_WR)
             return read_all(connection)
 
     def _http_connection(self) -> HTTPConnection:
