@@ -53,8 +53,15 @@ class IdTokenSeam(Seam):
         if access_token:
             claims["at_hash"] = _left_hash(access_token, alg)
         claims.update(extra_claims or {})
+        return self.sign_for(claims, alg, session["client_id"])
+
+    def sign_for(self, claims: Mapping[str, Any], alg: str, client_id: str) -> str:
+        """Return claims as a JWT that a client can verify.
+
+        Raises: NoSuitableSigningKeys: no key of ours, or no secret of the client's, fits `alg`; `none` never does.
+        """
         try:
-            return jose.sign(claims, self._signing_key(alg, session["client_id"]), alg)
+            return jose.sign(claims, self._signing_key(alg, client_id), alg)
         except (jose.BadKey, KeyError) as err:
             raise NoSuitableSigningKeys(f"no key for {alg}") from err
 

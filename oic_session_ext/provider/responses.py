@@ -63,6 +63,20 @@ def json_error(error: ProtocolError, *, realm: str, basic: bool = False) -> RawR
     return json_response(body, error.status, headers)
 
 
+def bearer_refusal(error: ProtocolError, *, realm: str, names_error: bool) -> RawResponse:
+    """Return the JSON of an error of a request that should have come with a good access token, with its challenge (RFC 6750, 3).
+
+    `names_error` tells whether the challenge says what was wrong: not to somebody who sent no token at all.
+    """
+    challenge = f'Bearer realm="{realm}"'
+    if names_error:
+        challenge += f', error="{error.error}", error_description="{error.description}"'
+    if error.error == "insufficient_scope":
+        challenge += ', scope="openid"'
+    body = {"error": error.error, "error_description": error.description}
+    return json_response(body, error.status, [("WWW-Authenticate", challenge)])
+
+
 def authorization_location(redirect_uri: str, parameters: Mapping[str, Any], mode: str) -> str:
     """Return where an authorization response goes: parameters in the query or the fragment, the URI's own query kept."""
     encoded = urlencode(parameters, quote_via=quote)

@@ -17,7 +17,7 @@ from ..settings import SessionManagementSettings
 from ..store.base import GrantAttribute, Store
 from ..store.unit_of_work import UnitOfWork
 from .request_scope import current_scope
-from .tokens import GRANT_ID_LENGTH, SealedToken, StoredRefreshToken
+from .tokens import GRANT_ID_LENGTH, NoSuchGrant, SealedToken, StoredRefreshToken
 
 _NEVER_STORED = frozenset({"code", "access_token", "refresh_token", "id_token", "verified_logout"})
 """What stands in pyoidc's row but must not lie in a store: whoever reads the store could use it."""
@@ -47,13 +47,13 @@ class StoreSessionBackend(SessionBackend):
         uow.commit()
 
     def __getitem__(self, key: object) -> dict[str, Any]:
-        """Return the row of a grant. Raises: KeyError: there is none."""
+        """Return the row of a grant. Raises: NoSuchGrant: there is none."""
         if not isinstance(key, str) or len(key) != GRANT_ID_LENGTH:
-            raise KeyError(key)  # pyoidc asks with tokens too: these are never ids
+            raise NoSuchGrant(key)  # pyoidc asks with tokens too: these are never ids
         with self.unit() as uow:
             grant = uow.grant(key)
         if grant is None:
-            raise KeyError(key)
+            raise NoSuchGrant(key)
         return cast("dict[str, Any]", grant.data)
 
     def __setitem__(self, key: str, value: Mapping[str, Any]) -> None:
@@ -123,10 +123,21 @@ def _uid_of(row: Mapping[str, Any]) -> str:
     return str(event["uid"]) if isinstance(event, Mapping) else ""
 
 
+class StoreSessionDB(SessionDB):
+    """pyoidc's session database, which tells a grant that has ended from every other fault."""
+
+    def __getitem__(self, item: str) -> Any:
+        """Return the row of a grant, by its id or a code or token of it. Raises: NoSuchGrant: there is none."""
+        try:
+            return super().__getitem__(item)
+        except KeyError as err:
+            raise NoSuchGrant(item) from err
+
+
 def create_session_db(issuer: str, store: Store, secrets: SecretRing, settings: SessionManagementSettings, clock: Clock) -> SessionDB:
     """Return pyoidc's SessionDB on a store, with sealed tokens."""
     backend = StoreSessionBackend(store, settings, clock)
-    return SessionDB(
+    return StoreSessionDB(
         issuer,
         backend,
         code_factory=SealedToken("A", secrets, settings.code_lifetime_s, clock),

@@ -30,8 +30,9 @@ from .end_session import EndSessionSeam
 from .id_token import IdTokenSeam
 from .request_scope import AuthorizationContext, BrowserSession, CompletedLogin, RequestScope
 from .responses import json_error
-from .session_backend import NoSuchGrant, StoreSessionBackend, create_session_db, stored_row
+from .session_backend import StoreSessionBackend, create_session_db, stored_row
 from .session_routes import SessionRoutes
+from .tokens import NoSuchGrant
 
 _TICKET = "login_ticket"
 _ASSERTION = "client_assertion"

@@ -1,8 +1,8 @@
 """Codes and tokens as sealed pointers to a grant, in the shape that pyoidc's SessionDB asks for.
 
-A token says nothing to its holder and is nothing that the store knows: it is `nonce || AES-256-GCM(issued at, grant id)` under a
-key of the shared secret, with its type as associated data, so that a code never opens as an access token. Whether it is
-still good is decided on the grant it points to.
+A token says nothing to its holder and is nothing that the store knows: it is `nonce || AES-256-GCM(issued at, grant id, scope)` under
+a key of the shared secret, with its type as associated data, so that a code never opens as an access token. The scope is there when the
+token is good for less than its grant. Whether it is still good is decided on the grant it points to.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import hashlib
 import hmac
 import secrets
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -28,12 +28,25 @@ from ..store.unit_of_work import UnitOfWork
 
 GRANT_ID_LENGTH = 43
 _NONCE_LENGTH = 12
-_MAX_TOKEN_LENGTH = 512
+_MAX_TOKEN_LENGTH = 2048
 
 
 def new_grant_id() -> str:
     """Return a fresh grant id: 256 random bits in base64url."""
     return secrets.token_urlsafe(32)
+
+
+class NoSuchGrant(KeyError):
+    """There is no grant of this name, or none any more; a fault elsewhere, which may be a `KeyError` too, is never taken for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsealed:
+    """What a sealed token says: the grant it points to, the instant of issue, and its scope, None for all of the grant's."""
+
+    grant_id: str
+    issued_at: int
+    scope: tuple[str, ...] | None
 
 
 class SealedToken(Token):
@@ -47,20 +60,22 @@ class SealedToken(Token):
         super().__init__(typ, lifetime=lifetime, token_storage={} if typ == "R" else None)
         self._clock = clock
         self._aad = b"oic_session_ext token " + typ.encode()
-        self._keys = [AESGCM(key) for key in ring.derive_all("sealed tokens")]
+        self._ring = ring
+        self._ciphers: tuple[tuple[bytes, ...], list[AESGCM]] = ((), [])
 
-    def __call__(self, sid: str, *args: Any, **kwargs: Any) -> str:
-        """Return a new token of this type that points to the grant `sid`."""
+    def __call__(self, sid: str, *args: Any, scope: Sequence[str] | None = None, **kwargs: Any) -> str:
+        """Return a new token of this type that points to the grant `sid`; `scope` is what it is good for, None for all of the grant's."""
         nonce = secrets.token_bytes(_NONCE_LENGTH)
-        sealed = self._keys[0].encrypt(nonce, struct.pack(">Q", self._clock()) + sid.encode(), self._aad)
+        plain = struct.pack(">Q", self._clock()) + sid.encode() + (b"" if scope is None else b" " + " ".join(scope).encode())
+        sealed = self._keys()[0].encrypt(nonce, plain, self._aad)
         return base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
 
     def key(self, user: str = "", areq: Mapping[str, Any] | None = None, **kwargs: Any) -> str:
         """Return a fresh grant id."""
         return new_grant_id()
 
-    def open(self, token: object) -> tuple[str, int]:
-        """Return the grant id and the instant of issue.
+    def unseal(self, token: object) -> Unsealed:
+        """Return what a token says.
 
         Raises: WrongTokenType: it is not a token of this type sealed by this OP.
         """
@@ -72,30 +87,40 @@ class SealedToken(Token):
             raise WrongTokenType("not a token of this type") from err
         if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != token:
             raise WrongTokenType("not a token of this type")  # another spelling of one: a token is one text
-        for key in self._keys:
+        for key in self._keys():
             try:
                 plain = key.decrypt(raw[:_NONCE_LENGTH], raw[_NONCE_LENGTH:], self._aad)
             except (InvalidTag, ValueError):
                 continue
-            return plain[8:].decode(), int(struct.unpack(">Q", plain[:8])[0])
+            grant_id, narrowed, scope = plain[8:].decode().partition(" ")
+            return Unsealed(grant_id, int(struct.unpack(">Q", plain[:8])[0]), tuple(scope.split()) if narrowed else None)
         raise WrongTokenType("not a token of this type")
+
+    def _keys(self) -> list[AESGCM]:
+        """Return what opens tokens, that which seals them first."""
+        keys, ciphers = self._ciphers
+        believed = self._ring.derive_all("sealed tokens")
+        if believed is not keys:
+            ciphers = [AESGCM(key) for key in believed]
+            self._ciphers = believed, ciphers
+        return ciphers
 
     def type_and_key(self, token: str) -> tuple[str, str]:
         """Return the type and the grant id. Raises: WrongTokenType."""
-        return self.type, self.open(token)[0]
+        return self.type, self.unseal(token).grant_id
 
     def get_key(self, token: str) -> str:
         """Return the grant id. Raises: WrongTokenType."""
-        return self.open(token)[0]
+        return self.unseal(token).grant_id
 
     def get_type(self, token: str) -> str:
         """Return the type. Raises: WrongTokenType."""
-        self.open(token)
+        self.unseal(token)
         return str(self.type)
 
     def expires_at(self, token: str) -> int:
         """Return the instant from which on the token is no longer good. Raises: WrongTokenType."""
-        return self.open(token)[1] + int(self.lifetime)
+        return self.unseal(token).issued_at + int(self.lifetime)
 
     def is_expired(self, token: str, when: int | None = None) -> bool:
         """Tell whether the token's time is over at `when`, by default now. Raises: WrongTokenType."""
@@ -103,7 +128,7 @@ class SealedToken(Token):
 
     def valid(self, token: str) -> bool:
         """Tell that it is a token of this type; whether its grant still stands is another question. Raises: WrongTokenType."""
-        self.open(token)
+        self.unseal(token)
         return True
 
     def invalidate(self, token: str) -> None:
@@ -123,13 +148,13 @@ class StoredRefreshToken(SealedToken):
     def __call__(self, sid: str, *args: Any, **kwargs: Any) -> str:
         """Return a refresh token for the grant `sid`, the only good one from now on.
 
-        Raises: KeyError: there is no such grant.
+        Raises: NoSuchGrant: there is none.
         """
         token = super().__call__(sid)
         with self._unit() as uow:
             grant = uow.grant(sid)
             if grant is None:
-                raise KeyError(sid)
+                raise NoSuchGrant(sid)
             uow.put_grant(
                 replace(
                     grant,
@@ -146,7 +171,7 @@ class StoredRefreshToken(SealedToken):
         A session whose time is over may still lie in the store: nobody has ended it yet.
         Raises: WrongTokenType: it is no refresh token.
         """
-        grant_id, _ = self.open(token)
+        grant_id = self.unseal(token).grant_id
         with self._unit() as uow:
             grant = uow.grant(grant_id)
             if grant is None or grant.refresh_digest is None or not hmac.compare_digest(grant.refresh_digest, _digest(token)):

@@ -9,7 +9,7 @@ from oic.utils.sdb import WrongTokenType
 
 from oic_session_ext.model import Grant
 from oic_session_ext.provider.session_backend import StoreSessionBackend, create_session_db, stored_row
-from oic_session_ext.provider.tokens import GRANT_ID_LENGTH, SealedToken, StoredRefreshToken, new_grant_id
+from oic_session_ext.provider.tokens import GRANT_ID_LENGTH, SealedToken, StoredRefreshToken, Unsealed, new_grant_id
 from oic_session_ext.secret_ring import SecretRing
 from oic_session_ext.settings import SessionManagementSettings
 from oic_session_ext.store.base import PutGrant
@@ -27,7 +27,7 @@ def access(clock):
 def test_a_token_opens_to_its_grant_and_the_instant_of_issue(access, clock):
     token = access(GRANT)
 
-    assert access.open(token) == (GRANT, clock())
+    assert access.unseal(token) == Unsealed(GRANT, clock(), None)
     assert access.type_and_key(token) == ("T", GRANT)
     assert access.get_key(token) == GRANT
     assert access.get_type(token) == "T"
@@ -60,12 +60,12 @@ def test_a_token_ends_after_its_lifetime(access, clock):
 @pytest.mark.parametrize("other", ["A", "R"])
 def test_a_token_of_another_type_does_not_open(access, clock, other):
     with pytest.raises(WrongTokenType):
-        access.open(SealedToken(other, RING, 3600, clock)(GRANT))
+        access.unseal(SealedToken(other, RING, 3600, clock)(GRANT))
 
 
 def test_a_token_of_another_secret_does_not_open(access, clock):
     with pytest.raises(WrongTokenType):
-        access.open(SealedToken("T", SecretRing([b"x" * 32]), 3600, clock)(GRANT))
+        access.unseal(SealedToken("T", SecretRing([b"x" * 32]), 3600, clock)(GRANT))
 
 
 def test_an_older_secret_still_opens_and_no_longer_seals(access, clock):
@@ -73,13 +73,13 @@ def test_an_older_secret_still_opens_and_no_longer_seals(access, clock):
 
     assert rotated.get_key(access(GRANT)) == GRANT
     with pytest.raises(WrongTokenType):
-        access.open(rotated(GRANT))
+        access.unseal(rotated(GRANT))
 
 
 @pytest.mark.parametrize("token", ["", "x", "é", "A" * 44, "A" * 600, "!" * 40, "=", "A\n", None, 5, b"x", ["x"]], ids=repr)
 def test_anything_else_does_not_open(access, token):
     with pytest.raises(WrongTokenType):
-        access.open(token)
+        access.unseal(token)
 
 
 def test_a_changed_bit_is_noticed(access):
@@ -88,7 +88,7 @@ def test_a_changed_bit_is_noticed(access):
     for place in [*range(0, len(token), 7), len(token) - 1]:
         changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
         with pytest.raises(WrongTokenType):
-            access.open(changed)
+            access.unseal(changed)
 
 
 def test_grant_ids_are_random_and_fit_into_a_token():
