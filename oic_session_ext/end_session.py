@@ -7,6 +7,7 @@ again and runs the same step again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,16 +17,18 @@ from typing import Any
 from .clients import ClientRegistry
 from .confirmation import PendingLogout, issue_confirmation, take_confirmation
 from .end_session_request import EndSessionRequest
-from .errors import InvalidConfirmation, InvalidRequest, UnknownClient
+from .errors import InvalidRequest, UnknownClient
 from .id_token_hint import BadHint, Hint, HintKeys, HintProblem, verify_id_token_hint
 from .kept_logout import KeptLogout, keep_logout, kept_logout, told_by_now
 from .model import LogoutNotice, OpSession, Reason, RpSession, Told
 from .op_session import ENDED_SID, end_op_session
-from .pages.links import SCRIPT_SCHEMES
 from .parameters import with_parameters
 from .propagation.report import EndedRp, ended_rps, shown_name
 from .settings import SessionManagementSettings
 from .store.unit_of_work import UnitOfWork
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_SCRIPT_SCHEMES = frozenset({"about", "blob", "data", "file", "filesystem", "javascript", "vbscript", "view-source"})
 
 
 class Problem(StrEnum):
@@ -249,7 +252,8 @@ def _is_registered(redirect_uri: str, client_id: str | None, parts: EndSessionPa
     registered = None if metadata is None else metadata.get("post_logout_redirect_uris")
     if not isinstance(registered, (list, tuple)) or redirect_uri not in registered:
         return False
-    return "#" not in redirect_uri and redirect_uri.partition(":")[0].lower() not in SCRIPT_SCHEMES
+    scheme = _SCHEME.match(redirect_uri)
+    return "#" not in redirect_uri and scheme is not None and scheme[1].lower() not in _SCRIPT_SCHEMES
 
 
 def _end(

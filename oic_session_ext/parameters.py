@@ -1,9 +1,9 @@
-"""Request parameters as the peer sent them: parsed once, strictly, before anything believes them."""
+"""Request parameters: parsed once, strictly, before anything believes them; and put behind a registered URI, which stays as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from .errors import InvalidRequest
 
@@ -43,6 +43,12 @@ def single_values(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
             raise InvalidRequest("a parameter came more than once", detail=f"repeated: {name[:40]!r}")
         values[name] = value
     return values
+
+
+def with_parameters(uri: str, **parameters: str) -> str:
+    """Return a registered URI, kept byte for byte, with parameters after its own query, percent-encoded (OIDCFCL-2, OIDCRIL-3)."""
+    separator = "?" if "?" not in uri else "" if uri[-1] in "?&" else "&"
+    return uri + separator + "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
 
 
 def _decode(text: str) -> str:

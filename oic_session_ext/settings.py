@@ -2,23 +2,73 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Seconds = Annotated[int, Field(gt=0)]
 
 
 class DeliverySettings(BaseModel):
-    """How RPs are told over the back channel."""
+    """How RPs are told over the back channel, and when they are given up on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    token_lifetime_s: Annotated[int, Field(gt=0, le=120)] = 120
+    """For how long a Logout Token is good (OIDCBCL-4: preferably two minutes at most); each attempt has a fresh one."""
+
+    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """How long one connection to an RP may take to be made, with its name looked up and its TLS certificate checked."""
+
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """How long one attempt may take as a whole, from the look-up of the name to the answer's last header."""
+
+    max_concurrency: Annotated[int, Field(ge=2, le=10000)] = 128
+    """How many attempts one process makes at a time; half of them are kept for users who are waiting for their logout."""
+
+    max_concurrency_per_rp: Annotated[int, Field(ge=1, le=1000)] = 8
+    """How many attempts one process makes at a time at one RP."""
+
+    poll_interval_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    """How often a worker looks for notices that are due."""
 
     lease_s: Seconds = 30
     """For how long a worker has a notice to itself; when it dies meanwhile, another one delivers it after that."""
 
+    first_pause_s: Seconds = 5
+    """How long after the first failed attempt the second is made; each further pause is twice as long. Half of a pause is random."""
+
+    max_pause_s: Seconds = 3600
+    """The longest pause between two attempts, whatever an RP asks for by Retry-After."""
+
+    max_attempts: Seconds = 40
+    """After so many attempts a notice is given up on. Those that only try whether an RP answers at all again do not lead to that."""
+
+    give_up_after_s: Seconds = 86400
+    """So long after the end of a session its notices are not tried again."""
+
     undeliverable_kept_s: Seconds = 30 * 86400
     """For how long an operator finds the notices that were given up on."""
+
+    breaker_failures: Seconds = 5
+    """After so many failures in a row that may pass, an RP is left alone for a while; then one notice tries whether it answers again."""
+
+    breaker_max_pause_s: Seconds = 300
+    """The longest time for which an RP is left alone; the first is `lease_s`, each further one twice as long."""
+
+    allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks that RPs may be in beside the public Internet, such as 10.1.0.0/16; without this every address of a loopback, private,
+    link-local, metadata or multicast network is refused, so that a client cannot send the OP to its own neighbours."""
+
+    ca_file: str | None = None
+    """The certificates (PEM) that RPs' certificates are checked against; None for those of the system."""
+
+    @model_validator(mode="after")
+    def _lease_outlasts_an_attempt(self) -> Self:
+        if self.lease_s < self.timeout_s + 5:
+            raise ValueError("lease_s must be at least 5 seconds longer than timeout_s")
+        return self
 
 
 class SessionManagementSettings(BaseModel):
@@ -37,8 +87,8 @@ class SessionManagementSettings(BaseModel):
     OIDCSM-3.2 to the letter, and lets an RP that ignores its own part reload for ever."""
 
     unauthenticated_key: str | None = Field(default=None, min_length=16)
-    """The `op_browser_state` of browsers in which nobody is signed in. None derives it from the shared secret, so every
-    server of a cluster computes the same; set it when servers do not share a secret."""
+    """The `op_browser_state` of browsers in which nobody is signed in. With None it is made once
+    and kept in the store, so that every server of a cluster has the same."""
 
     idle_timeout_s: Seconds = 8 * 3600
     """An OP session that no browser request used for so long is over."""
@@ -56,6 +106,10 @@ class SessionManagementSettings(BaseModel):
 
     recent_s: Seconds = 86400
     """For how long an ended session counts as recent: a hint of it still identifies its RP (OIDCRIL-2)."""
+
+    revoke_offline_access: bool = False
+    """Whether a logout (by the user, an RP or an administrator) ends the grants with `offline_access` of the session too. Without it
+    their refresh tokens live on, as OIDCBCL-2.7 wants it normally; a session that runs out never ends them."""
 
     confirmation_lifetime_s: Seconds = 600
     """For how long the logout question may stay open in the browser."""

@@ -72,7 +72,7 @@ def test_the_wheel_works_away_from_the_tree(wheel: Path, tmp_path: Path) -> None
         "import oic_session_ext.cli, oic_session_ext.provider\n"
         "from oic_session_ext.pages import Pages\n"
         "print(oic_session_ext.__file__)\n"
-        "assert b'<html' in Pages().render('logged_out', client_name=None).body\n"
+        "assert b'<html' in Pages().render('still_signed_in').body\n"
     )
 
     unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}  # it is not the tree's code

@@ -1,6 +1,6 @@
 """Which URLs may stand in a page: a last check behind those made at registration (SEC-11).
 
-Both are Jinja2 filters; escaping stays the template's autoescape.
+All are Jinja2 filters; escaping stays the template's autoescape.
 """
 
 from __future__ import annotations
@@ -8,8 +8,13 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from oic_session_ext.pages.security_headers import NEVER_A_TARGET
+
 # Browsers read "//host" and "/\host" as another server, and drop tabs and line ends before they look for the scheme.
 _FORM_ACTION = re.compile(r"(?:/(?![/\\])|https?://)[^\s\x00-\x1f\x7f]*", re.IGNORECASE)
+
+_HTTP_URL = re.compile(r"https?://[^\s\x00-\x1f\x7f\\]+", re.IGNORECASE)
+_ABSOLUTE_URI = re.compile(r"[a-z][a-z0-9+.-]*:[^\x00-\x1f\x7f]+", re.IGNORECASE)
 
 
 def form_action(value: object) -> str:
@@ -21,6 +26,28 @@ def form_action(value: object) -> str:
     if not _FORM_ACTION.fullmatch(action):
         raise ValueError("a form may only be sent to a path of this server or to an http(s) URL")
     return action
+
+
+def frame_uri(value: object) -> str:
+    """`value`, if a page may frame it: an http(s) URL.
+
+    Raises: ValueError: it is anything else.
+    """
+    uri = str(value)
+    if not _HTTP_URL.fullmatch(uri):
+        raise ValueError("only an http(s) URL may be framed")
+    return uri
+
+
+def redirect_uri(value: object) -> str:
+    """`value`, if a page may lead there after a logout: an absolute URI, a native application's own scheme too.
+
+    Raises: ValueError: it is anything else, or would run as script or show what somebody else wrote as ours.
+    """
+    uri = str(value)
+    if not _ABSOLUTE_URI.fullmatch(uri) or uri.partition(":")[0].lower() in NEVER_A_TARGET:
+        raise ValueError("a page may only lead to an absolute URI that is no script")
+    return uri
 
 
 def https_link(value: object) -> str | None:

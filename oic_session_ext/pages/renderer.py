@@ -14,7 +14,7 @@ from pathlib import Path
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, Template
 
 from oic_session_ext.pages.assets import Asset, Assets
-from oic_session_ext.pages.links import form_action, https_link
+from oic_session_ext.pages.links import form_action, frame_uri, https_link, redirect_uri
 from oic_session_ext.pages.security_headers import ANY_TARGET, page_headers
 from oic_session_ext.pages.texts import Texts
 
@@ -69,7 +69,7 @@ class Pages:
         must be given.
 
         Raises: LookupError: no page has this name. jinja2.UndefinedError: a value is missing.
-            ValueError: an action is neither a path nor an http(s) URL.
+            ValueError: an action is neither a path nor an http(s) URL; something else is framed or led to that must not be.
         """
         template = self._templates.get(name)
         if template is None:
@@ -111,6 +111,6 @@ def _compile(loader: BaseLoader, assets: Assets) -> dict[str, Template]:
         loader=loader, autoescape=True, undefined=StrictUndefined, auto_reload=False, cache_size=-1, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals["asset_url"] = assets.url
-    environment.filters |= {"form_action": form_action, "https_link": https_link}
+    environment.filters |= {"form_action": form_action, "frame_uri": frame_uri, "https_link": https_link, "redirect_uri": redirect_uri}
     templates = {name.removesuffix(".html"): environment.get_template(name) for name in environment.list_templates(extensions=["html"])}
     return {name: template for name, template in templates.items() if name != "base" and not name.startswith("_")}

@@ -13,7 +13,8 @@ ANY_TARGET = "*"
 """As the only form target: where the form's redirects lead is not known, so they are not restricted."""
 
 _HOST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
-_NEVER_A_TARGET = frozenset({"about", "blob", "data", "file", "filesystem", "javascript", "vbscript", "view-source"})
+NEVER_A_TARGET = frozenset({"about", "blob", "data", "file", "filesystem", "javascript", "vbscript", "view-source"})
+"""Schemes that lead to script, to what somebody wrote into the URI itself, or to the user's own files."""
 
 
 def page_headers(
@@ -67,7 +68,7 @@ def csp_source(uri: str) -> str | None:
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
-    if not parts.scheme or parts.scheme in _NEVER_A_TARGET:
+    if not parts.scheme or parts.scheme in NEVER_A_TARGET:
         return None
     if parts.scheme not in ("http", "https"):
         return f"{parts.scheme}:"

@@ -19,7 +19,15 @@ CONTEXTS: dict[str, dict[str, Any]] = {
         "problem": "invalid_id_token_hint",
         "username": "alice",
     },
-    "logged_out": {"client_name": "Mail"},
+    "logged_out": {
+        "client_name": "Mail",
+        "rps": [{"name": "Mail", "status": "signed_out"}, {"name": "Wiki", "status": "pending_and_asked"}],
+        "frame_uris": ["https://wiki.example.com/fc?a=1&sid=x", "https://news.example.com/fc"],
+        "redirect_uri": "https://mail.example.com/out?state=s&x=1",
+        "wait_ms": 4000,
+        "read_ms": 6000,
+        "refresh_s": 6,
+    },
     "still_signed_in": {},
     "form_post": {"action": "https://rp.example.com/cb", "fields": [("code", "abc"), ("state", "xyz")]},
     "login": {

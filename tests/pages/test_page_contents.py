@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from jinja2 import UndefinedError
 
 from oic_session_ext.end_session import Problem
 from oic_session_ext.pages import Page, Pages
+from oic_session_ext.propagation.report import RpStatus
 
 Render = Callable[..., Page]
 Parse = Callable[[Page], Any]
@@ -28,7 +30,7 @@ def test_an_unknown_page_is_refused(pages: Pages, name: str) -> None:
 
 def test_a_missing_value_is_refused(pages: Pages) -> None:
     with pytest.raises(UndefinedError):
-        pages.render("logged_out")
+        pages.render("logged_out", client_name="Mail")
 
 
 @pytest.mark.spec("RI-36", "SEC-02")
@@ -147,3 +149,56 @@ def test_the_front_page_offers_no_sign_out_to_nobody(pages: Pages, parse: Parse)
 
     assert document.all("form") == []
     assert pages.text("home.signed_out_title") in document.text
+
+
+AFTER_LOGOUT = {"rps": [], "frame_uris": [], "redirect_uri": None, "client_name": None, "wait_ms": 0, "read_ms": 0, "refresh_s": 0}
+
+
+def test_the_logged_out_page_has_one_line_per_application(render: Render, parse: Parse, pages: Pages) -> None:
+    rps = [{"name": f"RP {status.value}", "status": status.value} for status in RpStatus]
+    document = parse(render("logged_out", rps=rps))
+
+    assert len(document.all("li")) == len(RpStatus)
+    for status in RpStatus:
+        assert f"RP {status.value} {pages.text(f'logged_out.rp.{status.value}')}" in document.text
+
+
+@pytest.mark.spec("RI-49")
+def test_the_logged_out_page_without_a_way_back_has_no_script_and_leads_nowhere(render: Render, parse: Parse, pages: Pages) -> None:
+    document = parse(render("logged_out", **AFTER_LOGOUT))
+
+    assert [tag for tag, _ in document.tags if tag in ("script", "noscript", "a", "iframe", "ul", "button")] == []
+    assert pages.text("logged_out.close") in document.text
+
+
+@pytest.mark.spec("FC-13")
+def test_the_way_back_is_a_link_a_script_and_a_refresh_for_those_without(render: Render, parse: Parse, pages: Pages) -> None:
+    document = parse(render("logged_out", wait_ms=4000, read_ms=0, refresh_s=4, redirect_uri="https://mail.example.com/out"))
+
+    assert [link["href"] for link in document.all("a")] == ["https://mail.example.com/out"]
+    assert document.all("script") == [{"src": pages.asset_url("logged_out.js"), "data-wait-ms": "4000", "data-read-ms": "0", "defer": None}]
+    inside = document.tags[[tag for tag, _ in document.tags].index("noscript") + 1]
+    assert inside == ("meta", {"http-equiv": "refresh", "content": "4;url=https://mail.example.com/out"})
+
+
+@pytest.mark.spec("FC-02", "FC-11", "FC-15")
+def test_frames_are_loaded_at_once_unrestricted_and_met_by_nobody(render: Render, parse: Parse) -> None:
+    document = parse(render("logged_out"))
+
+    assert [sorted(frame) for frame in document.all("iframe")] == [["src", "tabindex", "title"]] * 2
+    (around,) = document.all("div")[-1:]
+    assert around == {"class": "frames", "aria-hidden": "true", "inert": None}
+
+
+@pytest.mark.spec("FC-11")
+def test_frames_have_no_size_but_are_displayed() -> None:
+    css = (files("oic_session_ext.pages") / "static" / "style.css").read_text(encoding="utf-8")
+    rules = css[css.index(".frames {") : css.index(".links {")]
+
+    assert "none" not in rules
+    assert "visibility" not in rules
+
+
+@pytest.mark.parametrize(("read_ms", "offered"), [(0, []), (6000, ["stay"])])
+def test_who_has_something_to_read_may_stay(render: Render, parse: Parse, read_ms: int, offered: list[str]) -> None:
+    assert [button["id"] for button in parse(render("logged_out", read_ms=read_ms)).all("button")] == offered

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oic_session_ext.pages import Page, Pages
+from oic_session_ext.pages import Page
 from oic_session_ext.pages.links import form_action, https_link
 
 Render = Callable[..., Page]
@@ -30,7 +30,9 @@ PROBES = {
 
 
 def probed(value: Any, probe: str) -> Any:
-    """`value` with every text in it replaced by the probe."""
+    """`value` with every text in it replaced by the probe, but for a status, which is ours."""
+    if isinstance(value, dict):
+        return {key: item if key == "status" else probed(item, probe) for key, item in value.items()}
     if isinstance(value, list):
         return [probed(item, probe) for item in value]
     if isinstance(value, tuple):
@@ -43,8 +45,8 @@ def probed(value: Any, probe: str) -> Any:
 def test_no_value_adds_a_tag_or_an_attribute(
     render: Render, parse: Parse, contexts: dict[str, dict[str, Any]], page_name: str, probe: str
 ) -> None:
-    values = {key: probed(value, probe) for key, value in contexts[page_name].items() if not key.endswith(("action", "_uri"))}
-    plain = {key: probed(value, "plain") for key, value in contexts[page_name].items() if not key.endswith(("action", "_uri"))}
+    values = {key: probed(value, probe) for key, value in contexts[page_name].items() if not key.endswith(("action", "_uri", "_uris"))}
+    plain = {key: probed(value, "plain") for key, value in contexts[page_name].items() if not key.endswith(("action", "_uri", "_uris"))}
 
     shape, usual = ([(tag, sorted(attributes)) for tag, attributes in parse(render(page_name, **v)).tags] for v in (values, plain))
 
@@ -66,6 +68,26 @@ def test_an_address_in_a_form_cannot_leave_its_attribute(render: Render, parse: 
     (form,) = parse(page).all("form")
     assert form["action"] == 'https://rp.example.com/cb?x="><script>alert(1)</script>&a=1'
     assert all("src" in script for script in parse(page).all("script"))
+
+
+@pytest.mark.spec("FC-09", "PY-06")
+def test_an_address_in_a_frame_cannot_leave_its_attribute(render: Render, parse: Parse) -> None:
+    uri = 'https://rp.example.com/fc?x="><script>alert(1)</script>&a=1'
+    page = render("logged_out", frame_uris=[uri])
+
+    assert [frame["src"] for frame in parse(page).all("iframe")] == [uri]
+    assert b"&amp;a=1" in page.body
+    assert len(parse(page).all("script")) == 1
+
+
+@pytest.mark.spec("RI-43", "SEC-11")
+def test_an_address_to_return_to_cannot_leave_its_attribute(render: Render, parse: Parse) -> None:
+    uri = "https://rp.example.com/out?x=\"><script>alert(1)</script>&state=';url=https://evil.example/"
+    document = parse(render("logged_out", redirect_uri=uri))
+
+    assert [link["href"] for link in document.all("a")] == [uri]
+    assert [meta["content"] for meta in document.all("meta") if meta.get("http-equiv")] == [f"6;url={uri}"]
+    assert len(document.all("script")) == 1
 
 
 HOSTILE_ACTIONS = [
@@ -96,6 +118,27 @@ def test_paths_and_http_urls_may_receive_a_form(action: str) -> None:
 def test_every_form_checks_where_it_is_sent(render: Render, name: str, action: str) -> None:
     with pytest.raises(ValueError, match="a form may only be sent"):
         render(name, action=action)
+
+
+@pytest.mark.spec("FC-09", "SEC-11")
+@pytest.mark.parametrize(
+    "uri", [*HOSTILE_ACTIONS, "", "/fc", "com.example.app:/fc", "about:blank", "https://", "https://rp.example.com/ x"]
+)
+def test_only_web_pages_are_framed(render: Render, uri: str) -> None:
+    with pytest.raises(ValueError, match="may be framed"):
+        render("logged_out", frame_uris=[uri])
+
+
+@pytest.mark.spec("SEC-03", "SEC-11")
+@pytest.mark.parametrize("uri", [*HOSTILE_ACTIONS, "", "/out", "about:blank", "blob:https://rp.example.com/x", "a\nb:c", "view-source:x"])
+def test_a_page_leads_neither_to_a_script_nor_to_a_path(render: Render, uri: str) -> None:
+    with pytest.raises(ValueError, match="may only lead to an absolute URI"):
+        render("logged_out", redirect_uri=uri)
+
+
+@pytest.mark.spec("REG-05")
+def test_a_page_may_lead_to_a_native_application(render: Render, parse: Parse) -> None:
+    assert parse(render("logged_out", redirect_uri="com.example.app:/out")).all("a")[0]["href"] == "com.example.app:/out"
 
 
 @pytest.mark.parametrize("name", ["home", "error"])
@@ -134,7 +177,7 @@ def test_links_on_the_consent_page_give_nothing_to_their_target(render: Render, 
     assert {link["rel"] for link in links} == {"noopener noreferrer"}
 
 
-def test_a_name_is_isolated_from_the_direction_of_the_sentence(pages: Pages) -> None:
-    page = pages.render("logged_out", client_name="\u202elive")
+def test_a_name_is_isolated_from_the_direction_of_the_sentence(render: Render) -> None:
+    page = render("logged_out", client_name="\u202elive")
 
     assert '<bdi class="name">\u202elive</bdi>' in page.body.decode()

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -26,6 +26,8 @@ from oic.utils.sdb import create_session_db
 from oic.utils.userinfo import UserInfo
 
 from oic_session_ext import jose
+from oic_session_ext.hooks import Hooks
+from oic_session_ext.model import LogoutNotice, Told
 from oic_session_ext.pages import Pages
 from oic_session_ext.provider import (
     Answered,
@@ -109,6 +111,20 @@ REDIRECT_URIS = {
     "public": "https://spa.example.com/cb",
     "keyed": "https://keyed.example.com/cb",
 }
+
+
+class FakeDelivery:
+    """Tells RPs nothing, and reports of each client what a test wants: delivered, if it wants nothing else."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, Told] = {}
+        self.calls: list[tuple[list[LogoutNotice], float]] = []
+        self.before: Callable[[], None] = lambda: None
+
+    def tell(self, notices: Sequence[LogoutNotice], deadline_s: float) -> dict[str, Told]:
+        self.before()
+        self.calls.append((list(notices), deadline_s))
+        return {notice.id: self.outcomes.get(notice.client_id, Told.DELIVERED) for notice in notices}
 
 
 class LoginPage(UserAuthnMethod):
@@ -411,11 +427,18 @@ def _pyoidc_time(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def make_op(clock: FakeClock) -> Any:
-    """Makes an OP with session management and hardening; settings and classes may be given."""
+    """Makes an OP with session management and hardening, which reaches all its RPs; settings and classes may be given."""
 
-    def make(*, provider: type = Provider, clients: dict[str, Any] | None = None, store: MemoryStore | None = None, **settings: Any) -> Op:
+    def make(
+        *,
+        provider: type = Provider,
+        clients: dict[str, Any] | None = None,
+        store: MemoryStore | None = None,
+        hooks: Hooks | None = None,
+        **settings: Any,
+    ) -> Op:
         store = store or MemoryStore()
-        management = SessionManagement(store, SecretRing([b"s" * 32]), SessionManagementSettings(**settings), clock)
+        management = SessionManagement(store, SecretRing([b"s" * 32]), SessionManagementSettings(**settings), clock, hooks or Hooks())
         cdb, *rest = _parts(clients or make_clients())
         op = provider(
             ISSUER,
@@ -427,6 +450,7 @@ def make_op(clock: FakeClock) -> Any:
             session_management=management,
             pages=PAGES,
         )
+        op.delivery = FakeDelivery()
         return Op(op, clock, store)
 
     return make

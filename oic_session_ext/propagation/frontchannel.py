@@ -1,0 +1,55 @@
+"""Front-Channel Logout 1.0, the OP's part: the URI that the user's browser loads in an iframe, so that the RP signs the user out.
+
+Who has one, `plan.plan_frontchannel` says; the logout page frames it. What becomes of it in the browser, nobody can tell the OP.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from ..model import RpSession
+from ..parameters import with_parameters
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_NOT_IN_A_URI = re.compile(r'[^\x21-\x7e]|["<>\\^`{|}#]')
+_HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+
+def frontchannel_frame(rp: RpSession, metadata: Mapping[str, Any], issuer: str) -> str | None:
+    """Return the URI to frame for one RP session, None when what the client registered cannot be framed.
+
+    The registered URI is kept byte for byte; `iss` and `sid` follow, both or neither (OIDCFCL-2: MUST), and nothing else. They are
+    left off only for a client with `frontchannel_logout_add_session: false`, and not even then when it registered
+    `frontchannel_logout_session_required`.
+
+    Registration lets no bad URI in. It is looked at once more, since a frame is what would do the harm, and since a page that says
+    "asked" must not frame what the browser will refuse: plain http inside of an https page, loopback excepted.
+    """
+    uri = metadata.get("frontchannel_logout_uri")
+    if not isinstance(uri, str) or not _is_frameable(uri, issuer):
+        return None
+    if metadata.get("frontchannel_logout_add_session", True) or metadata.get("frontchannel_logout_session_required"):
+        return with_parameters(uri, iss=issuer, sid=rp.sid)
+    return uri
+
+
+def _is_frameable(uri: str, issuer: str) -> bool:
+    parts = None if _NOT_IN_A_URI.search(uri) else _split(uri)
+    if parts is None or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        return False
+    host = parts.hostname or ""
+    if not _HOST_NAME.fullmatch(host) and ":" not in host:  # an IPv6 address, which urlsplit has checked
+        return False
+    return parts.scheme == "https" or not issuer.startswith("https:") or host in _LOOPBACK
+
+
+def _split(uri: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(uri)
+        parts.port  # noqa: B018 - reading it checks it
+    except ValueError:
+        return None
+    return parts
