@@ -41,9 +41,9 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[ServerSettings]:
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, serve: object) -> None:
-    app = ModuleType("oic_session_ext.server.app")
-    app.serve = serve  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "oic_session_ext.server.app", app)
+    serving = ModuleType("oic_session_ext.server.serving")
+    serving.serve = serve  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "oic_session_ext.server.serving", serving)
 
 
 def test_a_good_file_is_called_good() -> None:

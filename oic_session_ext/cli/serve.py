@@ -15,7 +15,7 @@ from .config_file import BAD_SETTINGS_EXIT_CODE, config_argument, load_settings_
 def serve_command(config: Path) -> None:
     """Run the OP that CONFIG.yaml describes; Ctrl-C or SIGTERM stops it when the requests under way are answered."""
     settings = load_settings_or_exit(config)
-    from ..server.app import serve  # here, so that a bad file is told without loading a web server
+    from ..server.serving import serve  # here, so that a bad file is told without loading a web server
 
     try:
         serve(settings)

@@ -1,9 +1,7 @@
-"""From settings to a running server: one readable way from the YAML file to CherryPy's tree."""
+"""From settings to a server that is ready to be started: one readable way from the YAML file to CherryPy's tree."""
 
 from __future__ import annotations
 
-import logging
-import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -12,7 +10,7 @@ from cherrypy._cprequest import Request
 from oic.utils.http_util import Response
 
 from ..clock import Clock, system_clock
-from ..errors import ConfigError, ProtocolError
+from ..errors import ProtocolError
 from ..provider import Route, WebRequest
 from ..secret_ring import SecretRing, load_or_create
 from ..store import open_store
@@ -20,16 +18,12 @@ from ..store.base import Store
 from ..sweeper import Sweeper
 from .background import Background
 from .client_address import with_client_address
-from .http_server import StrictServer
-from .logs import configure_logging
 from .op import BundledProvider
 from .protocol_routes import protocol_routes
-from .settings import ListenSettings, ServerSettings
+from .settings import ServerSettings
 from .site import LastResort, Site, take_no_parameters
 from .transport_security import with_strict_transport_security
 from .web_session import web_session_middleware
-
-logger = logging.getLogger("oic_session_ext")
 
 WsgiApplication = Callable[..., Iterable[bytes]]
 
@@ -64,64 +58,6 @@ def build_server(settings: ServerSettings, *, clock: Clock = system_clock) -> Se
     if settings.issuer.startswith("https:") and not settings.is_on_loopback:  # there it would lock out every other port's http
         application = with_strict_transport_security(application)
     return Server(op, store, application, sweeper, Background(sweeper))
-
-
-def serve(settings: ServerSettings) -> None:
-    """Run the server until it is told to stop (SIGTERM, SIGINT); requests under way are finished first.
-
-    Raises: ConfigError, StoreUnavailable: as `build_server`; ConfigError also when the address cannot be listened on.
-    """
-    configure_logging(settings.logging)
-    server = build_server(settings)
-    listen = settings.listen
-    cherrypy.config.update(
-        {
-            "environment": "production",
-            "log.screen": False,
-            "engine.autoreload.on": False,
-            "server.socket_host": listen.host,
-            "server.socket_port": listen.port,
-            "server.thread_pool": listen.threads,
-            "server.socket_timeout": listen.limits.socket_timeout_s,
-            "server.shutdown_timeout": listen.limits.shutdown_timeout_s,
-            "server.max_request_body_size": listen.limits.max_body_bytes,
-            "server.max_request_header_size": listen.limits.max_header_bytes,
-        }
-    )
-    if listen.tls is not None:
-        cherrypy.config.update(
-            {
-                "server.ssl_module": "builtin",
-                "server.ssl_certificate": str(listen.tls.certificate),
-                "server.ssl_private_key": str(listen.tls.key),
-            }
-        )
-    cherrypy.tree.graft(server.application, "")
-    cherrypy.server.instance = _http_server(listen)
-    cherrypy.engine.subscribe("exit", server.background.stop, priority=40)
-    cherrypy.engine.subscribe("exit", server.store.close)
-    cherrypy.engine.signals.subscribe()
-    cherrypy.engine.start()
-    server.background.start()
-    logger.info("serving %s, listening on %s port %d", settings.issuer, listen.host, listen.port)
-    cherrypy.engine.block()
-    logger.info("stopped")
-
-
-def _http_server(listen: ListenSettings) -> StrictServer:
-    """Return the server for CherryPy to run; what would stop it is told now, in one line, where CherryPy tells it in tracebacks."""
-    try:
-        server = StrictServer(cherrypy.server)
-    except OSError as err:
-        raise ConfigError("listen.tls", f"the certificate and its key cannot be used: {err.strerror}") from err
-    try:
-        family, _, _, _, address = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as err:
-        raise ConfigError("listen", f"{listen.host} port {listen.port} cannot be listened on: {err.strerror}") from err
-    return server
 
 
 def _nothing_here(_: WebRequest) -> Response:

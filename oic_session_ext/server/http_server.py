@@ -5,10 +5,14 @@ Two parties that disagree where a request ends let one person's request be answe
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from cheroot.server import HeaderReader, HTTPConnection
 from cherrypy._cpwsgi_server import CPWSGIHTTPRequest, CPWSGIServer
+
+from ..errors import ConfigError
+from .settings import ListenSettings
 
 _SOFTWARE = "oic-session-ext"
 _ONCE = frozenset({b"Content-Length", b"Content-Type", b"Host", b"Authorization", b"Origin"})
@@ -67,11 +71,52 @@ class StrictConnection(HTTPConnection):
 
 
 class StrictServer(CPWSGIServer):  # type: ignore[misc]
-    """CherryPy's server with strict connections; its `Server` header tells neither versions nor the address listened on."""
+    """CherryPy's server with strict connections, on a socket that other processes may accept from too.
+
+    Its `Server` header tells neither versions nor the address listened on.
+    """
 
     ConnectionClass = StrictConnection
 
-    def __init__(self, adapter: Any) -> None:
+    def __init__(self, adapter: Any, listening: socket.socket) -> None:
         super().__init__(adapter)
         StrictConnection.RequestHandlerClass = StrictRequest  # CPWSGIServer sets its own
         self.server_name = _SOFTWARE
+        self.bind_addr = listening.getsockname()[:2]
+        self._listening = listening
+
+    def bind(self, *_: Any) -> socket.socket:
+        """Take the socket that is bound already."""
+        self.socket = self._listening
+        return self._listening
+
+    def prepare(self) -> None:
+        """Begin to listen."""
+        super().prepare()
+        # one connection wakes every process and one gets it; the others must not wait for the next, with their own left alone
+        self.socket.setblocking(False)
+
+
+def bind_listening_socket(listen: ListenSettings) -> socket.socket:
+    """Return a socket that is bound to the address to listen on; nobody can connect before a server is prepared on it.
+
+    Raises: ConfigError: no address of that name can be listened on.
+    """
+    problem = "no such address"
+    try:
+        found = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as err:
+        found, problem = [], str(err.strerror)
+    for family, kind, protocol, _, address in found:
+        try:
+            bound: socket.socket = StrictServer.prepare_socket(address, family, kind, protocol, nodelay=True, ssl_adapter=None)
+        except OSError as err:
+            problem = str(err.strerror)
+            continue
+        try:
+            bound.bind(address)
+            return bound
+        except OSError as err:
+            bound.close()
+            problem = str(err.strerror)
+    raise ConfigError("listen", f"{listen.host} port {listen.port} cannot be listened on: {problem}")

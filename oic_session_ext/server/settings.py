@@ -130,7 +130,11 @@ class ListenSettings(SettingsSection):
     """The port to listen on."""
 
     threads: Annotated[StrictInt, Field(ge=1, le=1000)] = 10
-    """How many requests are worked on at the same time."""
+    """How many requests each process works on at the same time."""
+
+    processes: Annotated[StrictInt, Field(ge=1, le=256)] = 1
+    """How many processes answer on the address. With more than one a supervisor starts them, and starts again one that dies. Python
+    computes on one processor per process, so as many as there are processors to use. They share nothing but the store."""
 
     tls: TlsSettings | None = None
     """TLS in the server itself; without it the server speaks plain HTTP, for a proxy in front or for trying out."""
@@ -374,6 +378,8 @@ class ServerSettings(SettingsSection):
         """Yield what does not fit together across sections."""
         if self.listen.tls is not None and self.issuer.startswith("http:"):
             yield ("issuer",), "must be https, as listen.tls is set"
+        if self.listen.processes > 1 and self.store == "memory:":
+            yield ("listen", "processes"), "must be 1, as no two processes share a store of memory:"
         yield from self._secrets_problems()
         yield from _repeated("users", "username", [user.username for user in self.users])
         yield from _repeated("clients", "client_id", [client.client_id for client in self.clients])
