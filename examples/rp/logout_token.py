@@ -59,8 +59,8 @@ class LogoutTokenValidator:
     """Validates the tokens of one OP for one client.
 
     `alg` is what the client registered for its ID Tokens (OIDCBCL-2.6, step 3), never what the token says; `client_secret` is the
-    key of HS256 and the like. With `require_typ` a token must say that it is a Logout Token. Many OPs do not, so that it is
-    off by default; a token that says it is something else is refused either way (OIDCBCL-4.1).
+    key of HS256 and the like. With `require_typ` a token must say that it is a Logout Token. Many OPs say nothing, or just "JWT", so
+    that it is off by default; a token that says it is something else is refused either way (OIDCBCL-4.1).
     """
 
     def __init__(
@@ -122,9 +122,10 @@ class LogoutTokenValidator:
         return is_for_us and (kid is None or key.get("kid") == kid)
 
     def _require_type(self, typ: object) -> None:
+        known = LOGOUT_TYPES if self._require_typ else (*LOGOUT_TYPES, "jwt")
         if typ is None and not self._require_typ:
             return
-        if not isinstance(typ, str) or typ.lower() not in LOGOUT_TYPES:
+        if not isinstance(typ, str) or typ.lower() not in known:
             raise LogoutTokenRefused("typ is not logout+jwt")
 
     def _ended(self, claims: Mapping[str, Any]) -> EndedAtOp:

@@ -54,6 +54,7 @@ class FakeOp:
         self.authorize_requests: list[dict[str, str]] = []
         self.token_requests: list[dict[str, str]] = []
         self.end_session_requests: list[dict[str, str]] = []
+        self.jwks_requests = 0
         self.iframe_loads = 0
         self.polls: list[str] = []
         self._codes: dict[str, dict[str, str]] = {}
@@ -122,6 +123,22 @@ class FakeOp:
         }
         return jwt.encode(self.header, _overlaid(right, self.claims), self.signing_key, algorithms=[self.header["alg"]])
 
+    def logout_token(self, *, header: dict[str, Any] | None = None, client_id: str = "client a", **claims: Any) -> str:
+        """Sign a Logout Token, with a test's `header` and `claims` laid over the right ones."""
+        now = int(time.time())
+        right = {
+            "iss": self.issuer,
+            "aud": client_id,
+            "iat": now,
+            "exp": now + 120,
+            "jti": secrets.token_urlsafe(16),
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+            "sub": "alice-sub",
+            "sid": "sid-1",
+        }
+        headers = _overlaid({"alg": "RS256", "kid": "k1", "typ": "logout+jwt"}, header or {})
+        return jwt.encode(headers, _overlaid(right, claims), self.signing_key, algorithms=[headers["alg"]], default_type=None)
+
     def poll(self, message: str) -> str:
         """What the OP iframe answers to `message`."""
         self.polls.append(message)
@@ -143,6 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         if url.path == "/.well-known/openid-configuration":
             self._json(200, self.op.discovery())
         elif url.path == "/jwks":
+            self.op.jwks_requests += 1
             self._json(200, {"keys": [self.op.key.as_dict(private=False)]})
         elif url.path == "/authorize":
             location = self.op.authorize(query)
