@@ -11,7 +11,7 @@ EXTRAS_demo := examples
 EXTRAS_dev := test,dev
 
 .NOTPARALLEL:
-.PHONY: help demo test check format run docs requirements bench test-needs clean
+.PHONY: help demo test check format run docs requirements bench round-trips test-needs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ requirements: $(VENV)/installed-dev  ## list the requirements of the specificati
 
 bench: $(VENV)/installed-demo  ## measure the OP: make bench DRIVE=path/to/drive.py [BENCH_ARGS="--peers peers.json --n 200"]
 	@$(BIN)/python bench/run.py $(if $(DRIVE),$(DRIVE),$(error say which driver: make bench DRIVE=path/to/drive.py)) $(BENCH_ARGS)
+
+round-trips: $(VENV)/installed-dev test-needs  ## print how often each flow asks its store, on each engine
+	@$(BIN)/python -m tests.flows.round_trips
 
 test-needs:
 	@tools/install_test_needs.sh

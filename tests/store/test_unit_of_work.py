@@ -11,6 +11,7 @@ import pytest
 from oic_session_ext.errors import Conflict
 from oic_session_ext.model import Client, Consent, EphemeralRecord, Grant
 from oic_session_ext.store.base import (
+    AddRpSession,
     Change,
     ClaimFact,
     DeleteGrant,
@@ -24,7 +25,7 @@ from oic_session_ext.store.base import (
 )
 from oic_session_ext.store.memory import MemoryStore
 from oic_session_ext.store.unit_of_work import UnitOfWork
-from oic_session_ext.testing import NOW, example_grant, example_op_session
+from oic_session_ext.testing import NOW, example_grant, example_op_session, example_rp_session
 
 
 class RecordingStore(MemoryStore):
@@ -242,6 +243,15 @@ def test_what_is_discarded_is_never_committed(uow: UnitOfWork, store: RecordingS
     assert store.commits == []
     assert uow.grant("grant-one") == example_grant(version=3)
     assert uow.grant("grant-new") is None
+
+
+def test_a_share_in_a_session_that_begins_here_is_kept_with_it(uow: UnitOfWork) -> None:
+    session, share, other = example_op_session("new"), example_rp_session("new", "rp-a"), example_rp_session("new", "rp-b")
+
+    uow.add(PutOpSession(session), AddRpSession(session.id, share), AddRpSession("id-other", share))
+    uow.add(AddRpSession(session.id, other), AddRpSession(session.id, share))
+
+    assert uow.pending() == [PutOpSession(replace(session, rp_sessions=(share, other))), AddRpSession("id-other", share)]
 
 
 def test_a_conflict_keeps_nothing_and_leaves_the_unit_empty(uow: UnitOfWork, store: RecordingStore) -> None:
