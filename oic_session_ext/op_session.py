@@ -25,6 +25,9 @@ from .store.unit_of_work import UnitOfWork
 ENDED_SID = "ended_sid"
 """Kind of the short-lived records that remember the RP sessions of ended OP sessions, by `sid`."""
 
+_LOGOUTS = frozenset({Reason.RP_INITIATED, Reason.USER, Reason.ADMIN, Reason.PASSWORD_CHANGED})
+"""The reasons that are somebody's decision; a session that runs out, or makes way for another user, is no word on offline access."""
+
 _SID_LENGTH = 32
 _TOUCH_EVERY_S = 60
 
@@ -139,10 +142,11 @@ def end_op_session(
     """End an OP session: it, its RP sessions and their grants go, and what is to be told is recorded, in one commit.
 
     Returns the recorded notices; `on_page` and `due_in_s` are those of `plan_notices`. Each `sid` is remembered for `recent_s`, so
-    that a late logout request of its RP is still understood (OIDCRIL-2).
+    that a late logout request of its RP is still understood (OIDCRIL-2). Grants with `offline_access` live on unless
+    `revoke_offline_access` is set and somebody has logged the user out (OIDCBCL-2.7).
     """
     notices = plan_notices(session, reason, clients, uow.now, settings.delivery, on_page=on_page, due_in_s=due_in_s)
-    uow.add(EndOpSession(session, notices))
+    uow.add(EndOpSession(session, notices, keeps_offline=not (settings.revoke_offline_access and reason in _LOGOUTS)))
     uow.tell(SessionEnded(session, reason, tuple(notices)))
     for rp in session.rp_sessions:
         payload = {"client_id": rp.client_id, "sub": rp.sub, "op_session_id": session.id, "reason": reason.value}

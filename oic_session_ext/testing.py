@@ -477,6 +477,21 @@ class StoreContract:
         assert store.grant_ids("op_session_id", "id-one") == []
         assert store.grant_ids("sid", "sid") == ["grant-one"]
 
+    @pytest.mark.spec("SID-11")
+    def test_an_offline_grant_ends_too_when_it_is_to(self, store: Store) -> None:
+        session = example_op_session()
+        offline = {"is_offline": True, "refresh_digest": "digest"}
+        mine = example_grant("mine", op_session_id="id-one", sid="sid", **offline)
+        others = [example_grant("other", op_session_id="id-two", **offline), example_grant("earlier", **offline)]
+        store.commit([PutOpSession(session), PutOpSession(example_op_session("two")), *map(PutGrant, [mine, *others])])
+
+        store.commit([EndOpSession(session, [example_notice()], keeps_offline=False)])
+
+        assert store.grant("grant-mine") is None
+        assert store.grant_ids("sid", "sid") == []
+        assert [store.grant(grant.id) for grant in others] == others
+        assert store.notices(10) == [example_notice()]
+
     def test_grants_of_other_op_sessions_and_of_none_stay(self, store: Store) -> None:
         session = example_op_session()
         others = [example_grant("other", op_session_id="id-two"), example_grant("none")]

@@ -5,6 +5,7 @@ The token, userinfo, revocation and introspection endpoints all ask here first, 
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -92,7 +93,10 @@ class IssuedTokens(Seam):
 
     def is_current_refresh_token(self, issued: IssuedToken) -> bool:
         """Tell whether it is the one refresh token of its grant that is good now, and its OP session, unless it is offline, is live."""
-        return bool(self._factory("refresh_token").valid(issued.opened.text))
+        text, kept = issued.opened.text, issued.row.get("refresh_token")
+        if kept is not None and not hmac.compare_digest(kept.encode(), text.encode()):
+            return False  # pyoidc's own session database keeps the token itself, and its token classes never put one out of use
+        return bool(self._factory("refresh_token").valid(text))
 
     def end_grant(self, grant_id: str) -> None:
         """End a grant: whatever was issued from it is dead from now on."""

@@ -143,11 +143,6 @@ class TokenEndpointSeam(ClientEndpointSeam, IssuedTokens, IdTokenSeam):
         self.sdb[grant_id] = dict(issued.row, access_token=access_token, refresh_token=refresh_token, oauth_state="token")
         return access_token, refresh_token
 
-    def is_current_refresh_token(self, issued: IssuedToken) -> bool:
-        """Tell as `IssuedTokens` does; of pyoidc's own session database the row tells, since its tokens are never out of use."""
-        kept = issued.row.get("refresh_token")
-        return super().is_current_refresh_token(issued) and (kept is None or hmac.compare_digest(kept, issued.opened.text))
-
     # -- both ---------------------------------------------------------------------------------------------------------
 
     def _open(self, areq: Any, kind: TokenKind) -> OpenedToken:

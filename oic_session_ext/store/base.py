@@ -66,12 +66,14 @@ class EndOpSession:
     """End an OP session: promise P1 in one change.
 
     Removes the session, its RP sessions, and its grants except those that are offline and have a refresh token; these
-    stay with `op_session_id` None and their version counted up. Records `notices`. Condition: the session is there and its version is
-    `session.version`, so that `notices` were planned on what was really there; and the ids of the notices are new.
+    stay with `op_session_id` None and their version counted up, unless `keeps_offline` is False. Records `notices`.
+    Condition: the session is there and its version is `session.version`, so that `notices` were planned on what was really
+    there; and the ids of the notices are new.
     """
 
     session: OpSession
     notices: Sequence[LogoutNotice] = ()
+    keeps_offline: bool = True
 
 
 @dataclass(frozen=True, slots=True)

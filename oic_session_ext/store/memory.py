@@ -293,7 +293,7 @@ class MemoryStore(Store):
             grant = self._grants[grant_id].value
             text = self._grants[grant_id].text
             self._drop_grant(journal, grant_id)
-            if grant.is_offline and grant.refresh_digest is not None:
+            if change.keeps_offline and grant.is_offline and grant.refresh_digest is not None:
                 self._keep_grant(journal, replace(grant, op_session_id=None, version=grant.version + 1), text)
         self._drop_op_session(journal, session)
         for notice in change.notices:

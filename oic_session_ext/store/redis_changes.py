@@ -75,7 +75,7 @@ def _add_rp_session(change: AddRpSession) -> Values:
 
 def _end_op_session(change: EndOpSession) -> Values:
     notices = [value for notice in change.notices for value in (notice.id, notice.due_at, notice_text(notice))]
-    return change.session.id, change.session.version, len(change.notices), *notices
+    return change.session.id, change.session.version, int(change.keeps_offline), len(change.notices), *notices
 
 
 def _put_grant(change: PutGrant) -> Values:

@@ -97,7 +97,8 @@ class ChangesInSql:
         yield step(self._statements.lock_op_session, values, must_hit=True)
         if self._statements.locks_rows:
             yield step(self._statements.lock_grants, values)
-        yield step(self._statements.release_offline_grants, values)
+        if change.keeps_offline:
+            yield step(self._statements.release_offline_grants, values)
         yield step(self._statements.delete_op_session, values)
         for notice in change.notices:
             yield step(self._statements.put_notice, _notice_values(notice))

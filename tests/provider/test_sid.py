@@ -9,6 +9,9 @@ import re
 import pytest
 
 from oic_session_ext import jose
+from oic_session_ext.model import Reason
+from oic_session_ext.op_session import end_op_session
+from oic_session_ext.store.unit_of_work import UnitOfWork
 
 from .conftest import ALL_RESPONSE_TYPES
 
@@ -274,3 +277,63 @@ def test_claims_of_the_user_never_take_the_place_of_the_tokens_own(make_op):
     assert "evil" not in claims.values()
     assert claims["name"] == "Alice"
     assert claims["auth_time"] == op.clock()
+
+
+LOGOUTS = {
+    "an RP": lambda browser, hint: browser.end_session(id_token_hint=hint),
+    "the user": lambda browser, _: browser.confirm(browser.end_session()),
+    "an administrator": lambda browser, _: end_sessions_of(browser.op, Reason.ADMIN),
+}
+
+
+def end_sessions_of(op, reason, uid="alice"):
+    uow = UnitOfWork(op.store, op.clock())
+    for session in op.store.op_sessions_of_user(uid):
+        end_op_session(uow, session, reason, op.provider.clients, op.provider.session_settings)
+    uow.commit()
+
+
+@pytest.mark.spec("SID-11", "SID-13", "WR-14")
+@pytest.mark.parametrize("revoke", [False, True])
+@pytest.mark.parametrize("who", LOGOUTS)
+def test_a_logout_ends_offline_access_when_the_setting_says_so(make_op, who, revoke):
+    op = make_op(revoke_offline_access=revoke)
+    browser = op.browser()
+    tokens = browser.sign_in(**OFFLINE)
+
+    LOGOUTS[who](browser, tokens["id_token"])
+
+    assert op.store.op_sessions_of_user("alice") == []
+    assert op.refresh(tokens["refresh_token"]).status == (400 if revoke else 200)
+    assert op.userinfo(tokens["access_token"]).status == (401 if revoke else 200)
+
+
+@pytest.mark.spec("SID-11")
+@pytest.mark.parametrize("reason", [Reason.EXPIRED, Reason.IDLE, Reason.REPLACED])
+def test_a_session_that_runs_out_or_makes_way_leaves_offline_access_whatever_the_setting(make_op, reason):
+    op = make_op(revoke_offline_access=True)
+    tokens = op.browser().sign_in(**OFFLINE)
+
+    end_sessions_of(op, reason)
+
+    assert op.refresh(tokens["refresh_token"]).status == 200
+
+
+@pytest.mark.spec("WR-14")
+def test_a_logout_leaves_the_refresh_tokens_of_other_sessions_and_users_alone(make_op):
+    op = make_op(revoke_offline_access=True)
+    browser, elsewhere, bobs = op.browser(), op.browser(), op.browser()
+    hint = browser.sign_in(**OFFLINE)["id_token"]
+    others = [elsewhere.sign_in(**OFFLINE), bobs.sign_in(login="bob", **OFFLINE)]
+
+    browser.end_session(id_token_hint=hint)
+
+    assert [op.refresh(tokens["refresh_token"]).status for tokens in others] == [200, 200]
+
+
+@pytest.mark.spec("SID-14")
+def test_an_id_token_from_refresh_has_no_nonce(op, browser):
+    tokens = browser.sign_in(**OFFLINE)
+    assert op.claims(tokens["id_token"])["nonce"] == "the nonce"
+
+    assert "nonce" not in op.claims(op.refresh(tokens["refresh_token"]).json["id_token"])

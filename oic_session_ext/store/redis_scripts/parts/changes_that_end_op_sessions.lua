@@ -1,14 +1,14 @@
 -- The end of an OP session, of all that ends with it, and the notices of it.
 
 function changes.EndOpSession()
-  local id, version, number_of_notices = take(), take_number(), take_number()
+  local id, version, keeps_offline, number_of_notices = take(), take_number(), take_number(), take_number()
   local record = get('s:' .. id)
   if not record then return false end
   local head, shares_text = split(record)
   if head[VERSION] ~= version then return false end
   for _, grant_id in ipairs(members('go:' .. id, '+inf')) do
     local grant, data = split(get('g:' .. grant_id))
-    if grant[GRANT.IS_OFFLINE] and grant[GRANT.REFRESH_DIGEST] ~= cjson.null then
+    if keeps_offline == 1 and grant[GRANT.IS_OFFLINE] and grant[GRANT.REFRESH_DIGEST] ~= cjson.null then
       grant[GRANT.OP_SESSION_ID] = cjson.null
       grant[GRANT.VERSION] = grant[GRANT.VERSION] + 1
       set('g:' .. grant_id, joined(grant, data))
