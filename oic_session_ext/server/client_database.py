@@ -29,7 +29,9 @@ class ServerClients(BaseClientDatabase):
         super().__init__()
         self._store = store
         self._pairwise_salt = _pairwise_salt(store)
-        self._static = {one.client_id: self.as_pyoidc(one.metadata()) | {"consent": one.consent} for one in static}
+        self._static = {
+            one.client_id: self.as_pyoidc(one.metadata()) | {"consent": one.consent, "introspection": one.introspection} for one in static
+        }
         self._static_origins = frozenset(origin for metadata in self._static.values() for origin in origins_of(metadata))
 
     def __getitem__(self, key: str) -> dict[str, Any]:
@@ -73,7 +75,7 @@ class ServerClients(BaseClientDatabase):
             shaped[name] = [[uri, None] for uri in metadata.get(name) or ()]
         shaped["client_salt"] = self._pairwise_salt
         if metadata.get("subject_type") == "pairwise":
-            shaped["sector_id"] = urlsplit(metadata["redirect_uris"][0]).hostname
+            shaped["sector_id"] = urlsplit(metadata.get("sector_identifier_uri") or metadata["redirect_uris"][0]).hostname
         return shaped
 
     def _uow(self) -> UnitOfWork:

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult
 
 from pydantic import Field, SecretStr
 
+from ..absolute_uri import scheme_host_port, split_absolute_uri
+from ..checked_model import Problem
+from ..client_uris import UriRules, fetched_problem
 from ..jose import BadKey, import_key
-from ..session_state import origin_of
-from .setting_types import LOOPBACK_HOSTS, Flag, Problem, SecretSource, SettingsSection, Text, split_absolute_uri
+from ..logout_registration import logout_metadata_problems
+from .setting_types import Flag, SecretSource, SettingsSection, Text
 
 Uri = Annotated[str, Field(min_length=1, max_length=2000)]
 UriList = Annotated[tuple[Uri, ...], Field(max_length=100)]
 
-_DEFAULT_PORT = {"http": 80, "https": 443}
-# A browser runs or shows these itself instead of going to somebody.
-_NEVER = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "view-source", "filesystem"})
 _SHORTEST_HMAC_SECRET = 32  # RFC 7518, 3.2: at least as long as the hash
 
 
@@ -78,7 +77,12 @@ class ClientSettings(SettingsSection):
     """How this client's ID Tokens are signed."""
 
     subject_type: Literal["public", "pairwise"] = "public"
-    """`pairwise`: the client knows each user by a `sub` that no other host's client sees; all its `redirect_uris` are on one host."""
+    """`pairwise`: the client knows each user by a `sub` that no other host's client sees; all its `redirect_uris` are on one host, or
+    it has a `sector_identifier_uri`."""
+
+    sector_identifier_uri: Uri | None = None
+    """An https URI of the organisation that several pairwise clients belong to: they know a user by the same `sub` (OIDCREG-5). Of a
+    client that registers itself it is fetched, and must list its `redirect_uris`; of a client in this file your word is enough."""
 
     frontchannel_logout_uri: Uri | None = None
     """The client's front-channel logout page; scheme, host and port are those of one of its `redirect_uris` (OIDCFCL-2)."""
@@ -86,14 +90,24 @@ class ClientSettings(SettingsSection):
     frontchannel_logout_session_required: Flag = False
     """Whether the front-channel logout page needs `iss` and `sid`."""
 
+    frontchannel_logout_add_session: Flag = True
+    """Whether the front-channel logout page is given `iss` and `sid` even where it does not need them; a name of this project's own."""
+
     backchannel_logout_uri: Uri | None = None
     """The client's back-channel logout address (OIDCBCL-2.2)."""
 
     backchannel_logout_session_required: Flag = False
     """Whether the Logout Token must name the RP session by `sid`."""
 
+    backchannel_logout_token_typ: Flag = True
+    """Whether the Logout Token's header has `typ: logout+jwt`, which some libraries refuse; a name of this project's own."""
+
     consent: Literal["ask", "skip"] = "ask"
     """`ask` the user before a client learns about them, once per set of scopes; `skip` for clients of your own house."""
+
+    introspection: Literal["own", "any"] = "own"
+    """Which tokens the client may ask about at the introspection endpoint: its `own`, or, for a resource server, `any` client's access
+    tokens. A public client may ask about none."""
 
     @property
     def is_public(self) -> bool:
@@ -111,7 +125,7 @@ class ClientSettings(SettingsSection):
 
     def metadata(self) -> dict[str, Any]:
         """Return the client metadata of the registration specifications (RFC 7591 names, JSON types), with the secret."""
-        ours = {"client_secret", "client_secret_from", "allow_http", "consent"}
+        ours = {"client_secret", "client_secret_from", "allow_http", "consent", "introspection"}
         found = self.model_dump(mode="json", exclude=ours, exclude_none=True, by_alias=True)
         secret = self.read_secret()
         return found if secret is None else found | {"client_secret": secret}
@@ -120,18 +134,21 @@ class ClientSettings(SettingsSection):
         """Yield what the registration specifications refuse (REG-01 to REG-07, REG-13)."""
         yield from self._credential_problems()
         yield from self._flow_problems()
-        origins = set()
+        rules, hosts = UriRules.of(self._plain(), permits_http=self.allow_http), set()
         for index, uri in enumerate(self.redirect_uris):
-            if problem := self._uri_problem(uri, is_redirect=True):
+            if problem := rules.redirect_problem(uri):
                 yield ("redirect_uris", index), problem
             else:
-                origins.add(_origin(split_absolute_uri(uri)))
-        for index, uri in enumerate(self.post_logout_redirect_uris):
-            if problem := self._uri_problem(uri, is_redirect=False):
-                yield ("post_logout_redirect_uris", index), problem
-        if self.subject_type == "pairwise" and len({host for _, host, _ in origins}) > 1:
-            yield ("subject_type",), "pairwise needs all redirect_uris on one host"
-        yield from self._logout_uri_problems(origins)
+                hosts.add(scheme_host_port(split_absolute_uri(uri))[1])
+        if self.subject_type == "pairwise" and self.sector_identifier_uri is None and len(hosts) > 1:
+            yield ("subject_type",), "pairwise needs all redirect_uris on one host, or a sector_identifier_uri"
+        if self.sector_identifier_uri is not None and (problem := fetched_problem(self.sector_identifier_uri)):
+            yield ("sector_identifier_uri",), problem
+        yield from logout_metadata_problems(self._plain(), permits_http=self.allow_http)
+
+    def _plain(self) -> dict[str, Any]:
+        """Return the values by their names, without what they were read from."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
 
     def _credential_problems(self) -> Iterator[Problem]:
         method = self.token_endpoint_auth_method
@@ -144,6 +161,8 @@ class ClientSettings(SettingsSection):
             yield ("token_endpoint_auth_method",), "none is for clients without a secret; take the secret away or choose another method"
         else:
             yield from self._secret_problems()
+        if self.is_public and self.introspection == "any":
+            yield ("introspection",), "any is for clients that can prove who they are; a public client cannot"
         if method == "private_key_jwt" and (self.jwks is None) == (self.jwks_uri is None):
             yield ("token_endpoint_auth_method",), "private_key_jwt needs exactly one of jwks, jwks_uri"
         if self.jwks is not None and not _is_public_jwks(self.jwks):
@@ -151,7 +170,7 @@ class ClientSettings(SettingsSection):
                 ("jwks",),
                 "must be a set of public keys: {keys: [{kty: ...}, ...]}, EC or RSA of 2048 bits and more, without private parts",
             )
-        if self.jwks_uri is not None and (problem := self._server_uri_problem(self.jwks_uri)):
+        if self.jwks_uri is not None and (problem := fetched_problem(self.jwks_uri)):
             yield ("jwks_uri",), problem
 
     def _secret_problems(self) -> Iterator[Problem]:
@@ -174,59 +193,6 @@ class ClientSettings(SettingsSection):
             yield ("grant_types",), "must have authorization_code, as response_types has code"
         if parts & {"id_token", "token"} and "implicit" not in self.grant_types:
             yield ("grant_types",), "must have implicit, as response_types has id_token or token"
-
-    def _logout_uri_problems(self, origins: set[tuple[str, str, int | None]]) -> Iterator[Problem]:
-        if self.frontchannel_logout_uri is not None:
-            problem = self._server_uri_problem(self.frontchannel_logout_uri)
-            if not problem and _origin(split_absolute_uri(self.frontchannel_logout_uri)) not in origins:
-                problem = "must have the scheme, host and port of one of the redirect_uris (OIDCFCL-2)"
-            if problem:
-                yield ("frontchannel_logout_uri",), problem
-        if self.backchannel_logout_uri is not None and (problem := self._server_uri_problem(self.backchannel_logout_uri)):
-            yield ("backchannel_logout_uri",), problem
-
-    def _uri_problem(self, uri: str, *, is_redirect: bool) -> str:
-        """Return what is wrong with a URI that the browser is sent to, an empty string when nothing is."""
-        try:
-            parts = split_absolute_uri(uri)
-        except ValueError as err:
-            return str(err)
-        if parts.scheme in _NEVER:
-            return f"must not have the scheme {parts.scheme}:"
-        try:
-            origin_of(uri)
-        except ValueError as err:
-            return f"must be a URI whose origin browsers agree on: {err}"
-        if parts.scheme in ("http", "https"):
-            return self._http_problem(parts, is_redirect=is_redirect)
-        if self.application_type != "native":
-            return "must be https; an app's own scheme needs application_type: native"
-        if "." not in parts.scheme:
-            return "must have a scheme named after a domain, such as com.example.app:/callback (RFC 8252, 7.1)"
-        return ""
-
-    def _server_uri_problem(self, uri: str) -> str:
-        """Return what is wrong with a URI of the client's server, an empty string when nothing is."""
-        try:
-            parts = split_absolute_uri(uri)
-        except ValueError as err:
-            return str(err)
-        return self._http_problem(parts, is_redirect=False) if parts.scheme in ("http", "https") else "must be https"
-
-    def _http_problem(self, parts: SplitResult, *, is_redirect: bool) -> str:
-        if parts.scheme == "https":
-            return ""
-        if is_redirect and self.application_type == "web" and any(kind != "code" for kind in self.response_types):
-            return "must be https: tokens would travel through the browser (OIDCREG-2, application_type)"
-        if parts.hostname in LOOPBACK_HOSTS:
-            return ""
-        if self.is_public:
-            return "must be https: http is for confidential clients and for this machine"
-        return "" if self.allow_http else "must be https; a confidential client may use http with allow_http: true"
-
-
-def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
-    return parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORT.get(parts.scheme)
 
 
 def _is_public_jwks(jwks: dict[str, Any]) -> bool:

@@ -21,7 +21,7 @@ from .client_settings import ClientSettings
 from .op import BundledProvider
 from .settings import RegistrationSettings
 
-_NOT_FOR_CLIENTS = frozenset({"client_id", "client_secret", "client_secret_from", "allow_http", "consent"})
+_NOT_FOR_CLIENTS = frozenset({"client_id", "client_secret", "client_secret_from", "allow_http", "consent", "introspection"})
 _KNOWN = frozenset(ClientSettings.model_fields) - _NOT_FOR_CLIENTS
 _URI_FIELDS = ("redirect_uris",)
 

@@ -1,4 +1,4 @@
-"""What the server's settings are made of: a section, a duration, a path, a secret kept elsewhere, a checked URI.
+"""What the server's settings are made of: a section, a duration, a path, a secret kept elsewhere.
 
 Values come from one YAML file; a message here is read by the person who edits that file, so it says what is wrong
 and what is allowed, and never repeats a value that may be secret.
@@ -10,45 +10,22 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeAlias
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, ValidationError, ValidationInfo, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, ValidationInfo
+from pydantic_core import PydanticCustomError
 
-Problem: TypeAlias = tuple[tuple[str | int, ...], str]
-"""A key, relative to the section that reports it, and what is wrong with its value."""
-
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+from ..checked_model import CheckedModel, Problem
 
 _DURATION = re.compile(r"(\d{1,9})([smhd]?)")
 _SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST_DURATION_S = 3650 * 86400
 
 
-class SettingsSection(BaseModel):
-    """A part of the file: immutable, without unknown keys, each field documented by the text below it.
+class SettingsSection(CheckedModel):
+    """A part of the file. A duration is `idle_timeout` in the file and `idle_timeout_s` in Python."""
 
-    A duration is `idle_timeout` in the file and `idle_timeout_s` in Python.
-    """
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, alias_generator=lambda name: name.removesuffix("_s")
-    )
-
-    def problems(self) -> Iterator[Problem]:
-        """Yield what is wrong beyond each value by itself; called once, when every value is good alone."""
-        yield from ()
-
-    @model_validator(mode="after")
-    def _refuse_problems(self) -> Self:
-        found: list[InitErrorDetails] = [
-            {"type": PydanticCustomError("refused", "{problem}", {"problem": problem}), "loc": key, "input": None}
-            for key, problem in self.problems()
-        ]
-        if found:
-            raise ValidationError.from_exception_data(type(self).__name__, found)
-        return self
+    model_config = ConfigDict(alias_generator=lambda name: name.removesuffix("_s"))
 
 
 def parse_duration(value: object) -> int:
@@ -122,27 +99,3 @@ def _text_of(file: Path) -> str:
         raise ValueError(f"{file} cannot be read: {err.strerror}") from err
     except UnicodeDecodeError as err:
         raise ValueError(f"{file} is not UTF-8 text") from err
-
-
-def split_absolute_uri(text: str) -> SplitResult:
-    """Return the parts of an absolute URI without fragment, user name or anything a browser might read differently.
-
-    Raises: ValueError: it is not such a URI; the message says why.
-    Spec: OIDCFCL-2, OIDCBCL-2.2, RFC 3986-4.3
-    """
-    if not text.isascii() or re.search(r'[\x00-\x20\x7f"<>\\^`{|}]', text):
-        raise ValueError("must hold no spaces, backslashes, quotes or non-ASCII characters; percent-encode them")
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 - reading it checks it
-    except ValueError as err:
-        raise ValueError(f"is not a URI: {err}") from err
-    if not parts.scheme:
-        raise ValueError("must be an absolute URI, with its scheme, such as https://rp.example.com/callback")
-    if "#" in text:
-        raise ValueError("must have no fragment (#)")
-    if parts.scheme in ("http", "https") and not parts.hostname:
-        raise ValueError("must name a host")
-    if "@" in parts.netloc:
-        raise ValueError("must have no user name or password")
-    return parts

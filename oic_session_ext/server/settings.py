@@ -16,21 +16,20 @@ from pydantic import AfterValidator, Field, StrictInt, ValidationInfo
 from pydantic.networks import IPvAnyNetwork
 from pydantic_core import PydanticCustomError
 
+from ..absolute_uri import LOOPBACK_HOSTS, split_absolute_uri
+from ..checked_model import Problem
 from ..errors import ConfigError
 from ..secret_ring import SecretRing
 from ..settings import SessionManagementSettings
 from .client_settings import ClientSettings
 from .setting_types import (
-    LOOPBACK_HOSTS,
     ConfigPath,
     Count,
     Duration,
     Flag,
-    Problem,
     SecretSource,
     SettingsSection,
     base_folder,
-    split_absolute_uri,
 )
 from .user_settings import UserSettings
 

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from .setting_types import Problem, SettingsSection
+from ..checked_model import Problem
+from .setting_types import SettingsSection
 
 _ARGON2ID = re.compile(r"\$argon2id\$v=19\$m=(\d{1,10}),t=(\d{1,10}),p=(\d{1,10})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})")
 _MOST_ARGON2_COSTS = (4 * 1024 * 1024, 100, 64)  # KiB of memory, rounds, lanes: more would stop the server, not the guessing

@@ -213,7 +213,9 @@ def test_client_metadata_has_the_names_and_types_of_registration(tmp_path: Path)
         "id_token_signed_response_alg": "RS256",
         "subject_type": "public",
         "frontchannel_logout_session_required": False,
+        "frontchannel_logout_add_session": True,
         "backchannel_logout_session_required": False,
+        "backchannel_logout_token_typ": True,
     }
 
 
