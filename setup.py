@@ -16,6 +16,7 @@ INSTALL_REQUIRES = [
     "cryptography>=42",  # RSA, EC, HKDF and AES-GCM; 4 to 56 times quicker than pyjwkest's own
     "joserfc>=1.0,<2",  # signs and verifies JWTs through cryptography
     "pydantic>=2.7,<3",  # settings with types and messages that name the key; comes with oic
+    "httptools>=0.6.1",  # reads HTTP answers of RPs, in C
     "idna>=3.7",  # session_state is computed over the origin that browsers send: host names in their A-label form
     "SQLAlchemy>=2.0,<3",  # the SQL store, in one dialect-neutral form
     "alembic>=1.13,<2",  # the SQL store's tables from one version of this package to the next

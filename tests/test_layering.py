@@ -36,6 +36,7 @@ OWNERS = {
     "oic": ("provider", "server"),
     "jwkest": ("provider", "server"),
     "joserfc": ("jose", "provider"),
+    "httptools": ("propagation",),
     "sqlalchemy": ("store.sql", "store.migrations"),
     "alembic": ("store.sql", "store.migrations"),
     "psycopg": ("store.sql", "store.__init__"),

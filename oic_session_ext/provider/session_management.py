@@ -26,8 +26,8 @@ from ..settings import SessionManagementSettings
 from ..store.base import ClaimEphemeral, Store
 from ..store.unit_of_work import UnitOfWork
 from .authorization import AuthorizationSeam
-from .end_session import EndSessionSeam
 from .id_token import IdTokenSeam
+from .logout_token import LogoutTokenSeam
 from .request_scope import AuthorizationContext, BrowserSession, CompletedLogin, RequestScope
 from .responses import json_error
 from .session_backend import StoreSessionBackend, create_session_db, stored_row
@@ -53,7 +53,7 @@ class SessionManagement:
         return create_session_db(issuer, self.store, self.secrets, self.settings, self.clock)
 
 
-class SessionManagementMixin(SessionRoutes, EndSessionSeam, IdTokenSeam, AuthorizationSeam):
+class SessionManagementMixin(SessionRoutes, LogoutTokenSeam, IdTokenSeam, AuthorizationSeam):
     """Adds OP sessions, session management and logout to the provider behind it.
 
     `session_management` is its one keyword argument; the provider's `sdb` must be `session_management.session_db(issuer)`.

@@ -1,0 +1,320 @@
+"""The HTTP client of back-channel logout: POSTs a form to addresses that strangers registered, and believes little of what comes back.
+
+Connections are kept and used again. It asks the address guard about the very address that it connects to, so a name that resolves
+to something else than at registration gains nothing. It follows no redirects, knows no cookies and no proxies, and reads of an answer
+its head and a few kilobytes. An RP that dribbles or hangs costs one waiting task until the time limit of the attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import ssl
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import httptools
+
+from .address_guard import AddressGuard, address_of_host
+
+_MAX_HEAD = 16 * 1024
+_MAX_BODY = 16 * 1024
+_EXCERPT = 300
+_REST_S = 5
+_IDLE_S = 15
+_RESOLVERS = 16
+_MOST_ADDRESSES = 4
+_PRINTABLE = re.compile(r"[!-~]+")
+
+
+class PostFailed(Exception):
+    """No answer came; `problem` is a short code such as `timeout`, `connect_refused`, `dns`, `tls`, `address_refused`."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+class _WentStale(Exception):
+    """The peer closed a kept connection before it read the request; it is no fault of anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostAnswer:
+    """The head of an answer; `excerpt` is the beginning of its body as far as it came along, for debugging alone (OIDCBCL-2.8)."""
+
+    status: int
+    retry_after: str
+    excerpt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a URI leads: an origin to connect to, and a request target that is the registered one byte for byte."""
+
+    is_tls: bool
+    host: str
+    port: int
+    authority: str
+    path: str
+
+    @classmethod
+    def of(cls, uri: str) -> _Target:
+        parts = urlsplit(uri)
+        is_tls = parts.scheme == "https"
+        host = (parts.hostname or "").removesuffix(".")
+        rest = uri.partition("#")[0].split("://", 1)[1].removeprefix(parts.netloc)
+        path = rest if rest.startswith("/") else f"/{rest}"
+        return cls(is_tls, host, parts.port or (443 if is_tls else 80), parts.netloc, path)
+
+    @property
+    def origin(self) -> tuple[bool, str, int]:
+        return self.is_tls, self.host, self.port
+
+
+class HttpPoster:
+    """Posts forms. Made and used in one event loop.
+
+    `timeout_s` bounds one attempt as a whole, `connect_timeout_s` the making of its connection. `max_idle` connections to one
+    origin are kept for a quarter of a minute.
+    """
+
+    def __init__(
+        self, guard: AddressGuard, *, timeout_s: float, connect_timeout_s: float, ca_file: str | None = None, max_idle: int = 8
+    ) -> None:
+        self._guard = guard
+        self._timeout_s = timeout_s
+        self._connect_timeout_s = connect_timeout_s
+        self._max_idle = max_idle
+        self._tls = ssl.create_default_context(cafile=ca_file)
+        self._idle: defaultdict[tuple[bool, str, int], list[_Connection]] = defaultdict(list)
+        # names are looked up in threads of their own, so that a dead name server holds up nothing but look-ups
+        self._resolvers = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="delivery-dns")
+
+    async def post(self, uri: str, form: bytes) -> PostAnswer:
+        """Return the RP's answer, whatever its status. Raises: PostFailed."""
+        if not _PRINTABLE.fullmatch(uri):
+            raise PostFailed("bad_uri")  # it would write headers of its own
+        if self._guard.refuses_uri(uri) is not None:
+            raise PostFailed("address_refused")
+        target = _Target.of(uri)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._exchange(target, form)
+        except TimeoutError as err:
+            raise PostFailed("timeout") from err
+        except ConnectionRefusedError as err:
+            raise PostFailed("connect_refused") from err
+        except ssl.SSLError as err:
+            raise PostFailed("tls") from err
+        except OSError as err:
+            raise PostFailed("connection_lost" if isinstance(err, ConnectionError) else "connect_failed") from err
+
+    def close(self) -> None:
+        """Close what is kept; attempts under way are the caller's to cancel."""
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.close()
+        self._idle.clear()
+        self._resolvers.shutdown(wait=False, cancel_futures=True)
+
+    def drop_idle(self) -> None:
+        """Close the connections that nobody has used for a while."""
+        too_old = time.monotonic() - _IDLE_S
+        for origin, connections in list(self._idle.items()):
+            for connection in connections:
+                if connection.idle_since < too_old:
+                    connection.close()
+            connections[:] = [connection for connection in connections if connection.is_open]
+            if not connections:
+                del self._idle[origin]
+
+    async def _exchange(self, target: _Target, form: bytes) -> PostAnswer:
+        request = (
+            f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+            f"Accept: */*\r\nUser-Agent: oic_session_ext\r\nContent-Length: {len(form)}\r\n\r\n"
+        ).encode("ascii") + form
+        for connection in self._kept(target):
+            try:
+                return await connection.exchange(request)
+            except _WentStale:
+                continue
+        try:
+            return await (await self._connect(target)).exchange(request)
+        except _WentStale as err:
+            raise PostFailed("connection_lost") from err
+
+    def _kept(self, target: _Target) -> Iterator[_Connection]:
+        connections = self._idle.get(target.origin, [])
+        while connections:
+            connection = connections.pop()
+            if connection.is_open:
+                yield connection
+
+    def _keep(self, origin: tuple[bool, str, int], connection: _Connection) -> None:
+        kept = self._idle[origin]
+        if len(kept) < self._max_idle:
+            kept.append(connection)
+        else:
+            connection.close()
+
+    async def _connect(self, target: _Target) -> _Connection:
+        give_up_at = time.monotonic() + self._connect_timeout_s
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                found = await self._addresses(target)
+                addresses = [address for address in found if not self._guard.refuses_address(ip_address(address))]
+                if not addresses:
+                    raise PostFailed("address_refused")
+                for address in addresses[: _MOST_ADDRESSES - 1]:
+                    if address == addresses[-1]:
+                        break
+                    with suppress(OSError):  # half of the time that is left, so that one dead address of two costs no attempt
+                        async with asyncio.timeout((give_up_at - time.monotonic()) / 2):
+                            return await self._connect_to(address, target)
+                return await self._connect_to(addresses[-1], target)
+        except TimeoutError as err:
+            raise PostFailed("connect_timeout") from err
+
+    async def _connect_to(self, address: str, target: _Target) -> _Connection:
+        """Connect to an address that the guard has passed: it is not resolved again."""
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: _Connection(lambda kept: self._keep(target.origin, kept)),
+            address,
+            target.port,
+            ssl=self._tls if target.is_tls else None,
+            server_hostname=target.host if target.is_tls else None,
+        )
+        return connection
+
+    async def _addresses(self, target: _Target) -> list[str]:
+        if address_of_host(target.host) is not None:
+            return [target.host]
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(self._resolvers, _look_up, target.host, target.port)
+        except (OSError, UnicodeError) as err:  # a label of more than 63 characters is the latter
+            raise PostFailed("dns") from err
+        return list(dict.fromkeys(found))
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    return [str(sockaddr[0]) for *_, sockaddr in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, one exchange at a time; it offers itself to be kept when an answer has ended as it should."""
+
+    def __init__(self, keep: Callable[[_Connection], None]) -> None:
+        self._keep = keep
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[PostAnswer] | None = None
+        self.is_open = False
+        self.idle_since = 0.0
+        self._rest: asyncio.TimerHandle | None = None
+        self._reset()
+
+    async def exchange(self, request: bytes) -> PostAnswer:
+        """Send a request, return the head of its answer. Raises: _WentStale, PostFailed."""
+        assert self._transport is not None
+        self._reset()
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        try:
+            return await self._answer
+        except asyncio.CancelledError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close it at once: nothing that we still have to say matters."""
+        self.is_open = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _reset(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._received = self._body_length = self._status = 0
+        self._is_over = self._is_double = False
+        self._retry_after = self._excerpt = b""
+
+    # -- what asyncio calls ------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.is_open = True
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None:
+            self.close()  # it speaks without being asked
+            return
+        self._received += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail(PostFailed("bad_answer"))
+            return
+        if self._status:
+            self._succeed()
+        elif self._received > _MAX_HEAD:
+            self._fail(PostFailed("bad_answer"))
+
+    def eof_received(self) -> None:
+        """Let the transport close."""
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio says so
+        self.is_open = False
+        self._fail(PostFailed("connection_lost") if self._received else _WentStale())
+
+    def _succeed(self) -> None:
+        """Give the answer out as soon as its head is there; the connection is kept when the rest ends soon and in order."""
+        assert self._answer is not None
+        if not self._answer.done():
+            self._answer.set_result(PostAnswer(self._status, self._retry_after.decode("latin-1"), self._excerpt))
+            if not self._is_over:
+                self._rest = asyncio.get_running_loop().call_later(_REST_S, self.close)
+        if self._is_over:
+            self._answer = None
+            if self._rest is not None:
+                self._rest.cancel()
+            if self._parser.should_keep_alive() and not self._is_double:
+                self.idle_since = time.monotonic()
+                self._keep(self)
+            else:
+                self.close()
+        elif self._body_length > _MAX_BODY:
+            self.close()
+
+    def _fail(self, error: Exception) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+        self.close()
+
+    # -- what the parser calls ---------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._is_double = self._is_over
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"retry-after":
+            self._retry_after = value[:_EXCERPT]
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status >= 200 and not self._is_over:  # 100 and 103 only announce the answer
+            self._status = status
+
+    def on_body(self, body: bytes) -> None:
+        self._body_length += len(body)
+        self._excerpt = (self._excerpt + body)[:_EXCERPT]
+
+    def on_message_complete(self) -> None:
+        self._is_over = self._status != 0

@@ -1,0 +1,101 @@
+"""Logout Tokens at the seam: signed as the ID Tokens of the same client, encrypted when these are (OIDCBCL-2.4, -2.6)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .. import jose
+from ..propagation.delivery import Delivery
+from ..propagation.logout_token import LOGOUT_TOKEN_TYP
+from ..settings import SessionManagementSettings
+from ..store.base import Store
+from .end_session import EndSessionSeam
+
+_DEFAULT_ALG = "RS256"
+_DEFAULT_ENC = "A128CBC-HS256"
+_STOP_WAIT_S = 10.0
+
+
+class LogoutTokenSeam(EndSessionSeam):
+    """Signs Logout Tokens, and makes what delivers them."""
+
+    store: Store
+    session_settings: SessionManagementSettings
+
+    def sign_logout_token(self, claims: Mapping[str, Any], client: Mapping[str, Any]) -> str:
+        """Return the Logout Token for a client with this metadata.
+
+        Signed with the `alg` of its ID Tokens; one registered with `none` gets RS256, since an unsigned one proves nothing (BC-16). It is
+        encrypted exactly when its ID Tokens are (OIDCBCL-2.4), the type in the inner header, `iss` in the outer. A client whose library
+        chokes on the type is registered with `backchannel_logout_token_typ: false`.
+
+        Raises: BadKey: no key of ours, or no secret or key of the client's, fits.
+        """
+        alg = str(client.get("id_token_signed_response_alg") or _DEFAULT_ALG)
+        typ = None if client.get("backchannel_logout_token_typ") is False else LOGOUT_TOKEN_TYP
+        token = jose.sign(
+            claims, self._key_of(_DEFAULT_ALG if alg == "none" else alg, client), _DEFAULT_ALG if alg == "none" else alg, typ=typ
+        )
+        encryption_alg = client.get("id_token_encrypted_response_alg")
+        if not encryption_alg:
+            return token
+        enc = str(client.get("id_token_encrypted_response_enc") or _DEFAULT_ENC)
+        key = self._encryption_key_of(client, str(encryption_alg), enc, str(claims["aud"]))
+        return jose.encrypt(token, key, str(encryption_alg), enc, extra_header={"iss": str(claims["iss"])})
+
+    def new_delivery(self) -> Delivery:
+        """Return a delivery of this OP's notices, not yet begun; whoever begins it puts it into `delivery`, so that logouts use it."""
+        management = self.session_settings
+        return Delivery(self.store, self.clients, self, management.delivery, issuer=self.name, clock=self.clock, hooks=self.hooks)
+
+    def start_delivery(self) -> None:
+        """Begin to tell RPs over the back channel, in threads of this process; once, and after any fork.
+
+        Without it notices are recorded and left to another process: a server, or `oic-session-ext deliver`.
+        """
+        delivery = self.new_delivery()
+        delivery.start()
+        self.delivery = delivery
+
+    def stop_delivery(self, timeout_s: float = _STOP_WAIT_S) -> None:
+        """End what `start_delivery` began; what is under way is waited for, for so long at most. The store is closed after it."""
+        delivery, self.delivery = self.delivery, None
+        if isinstance(delivery, Delivery):
+            delivery.stop(timeout_s)
+
+    def _key_of(self, alg: str, client: Mapping[str, Any]) -> jose.Key:
+        if alg in jose.MAC_ALGS:
+            return jose.mac_key(str(client.get("client_secret") or ""), alg)
+        try:
+            return self.op_keys.signing_key(alg)
+        except KeyError as err:
+            raise jose.BadKey(f"no key of this OP fits {alg}") from err
+
+    def _encryption_key_of(self, client: Mapping[str, Any], alg: str, enc: str, client_id: str) -> jose.Key:
+        if alg in jose.SYMMETRIC_KEY_ALGS:
+            return jose.encryption_key(str(client.get("client_secret") or ""), alg, enc)
+        family = "EC" if alg.startswith("ECDH") else "RSA"
+        for jwk in self._keys_of(client, client_id):
+            if jwk.get("kty") == family and jwk.get("use", "enc") == "enc":
+                return jose.import_key(jwk)
+        raise jose.BadKey(f"the client has no key for {alg}")
+
+    def _keys_of(self, client: Mapping[str, Any], client_id: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the client's public keys: those it registered, or those that pyoidc fetched from where it publishes them."""
+        registered = client.get("jwks")
+        if isinstance(registered, Mapping):
+            yield from registered.get("keys", ())
+        elif client.get("jwks_uri"):
+            if client_id not in self.keyjar:
+                self.recuperate_keys(client_id, client)
+            for key in self.keyjar.get_encrypt_key(owner=client_id):
+                if key.kty in ("RSA", "EC"):
+                    yield json.loads(json.dumps(key.serialize(private=False), default=_text))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode()
+    raise TypeError(f"not a part of a key: {type(value).__name__}")
