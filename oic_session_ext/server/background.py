@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import threading
 
+from ..provider import SessionManagementMixin
 from ..sweeper import SWEEP_EVERY_S, Sweeper
 
 _STOP_WAIT_S = 5
 
 
 class Background:
-    """The work of one process. Every process of a cluster does it: it is safe to be done several times at once.
+    """The work of one process: sweeping, and telling RPs of ended sessions by the provider `telling`; None leaves that to others.
+
+    Every process of a cluster does it: it is safe to be done several times at once.
 
     Threads do not outlive a fork, so `start` is for the process that serves, never for one that forks afterwards.
     """
 
-    def __init__(self, sweeper: Sweeper) -> None:
+    def __init__(self, sweeper: Sweeper, telling: SessionManagementMixin | None) -> None:
         self._sweeper = sweeper
+        self._telling = telling
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Begin; once."""
+        """Begin; once. Raises: OSError: the certificates that RPs' are checked against cannot be read any more."""
+        if self._telling is not None:
+            self._telling.start_delivery()
         self._threads = [threading.Thread(target=self._sweep, name="sweeper", daemon=True)]
         for thread in self._threads:
             thread.start()
@@ -31,6 +37,8 @@ class Background:
         self._stopping.set()
         for thread in self._threads:
             thread.join(_STOP_WAIT_S)
+        if self._telling is not None:
+            self._telling.stop_delivery(_STOP_WAIT_S)
 
     def _sweep(self) -> None:
         while not self._stopping.wait(SWEEP_EVERY_S):
