@@ -8,13 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
+from ..absolute_uri import LOOPBACK_HOSTS, split_absolute_uri
 from ..model import RpSession
 from ..parameters import with_parameters
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_NOT_IN_A_URI = re.compile(r'[^\x21-\x7e]|["<>\\^`{|}#]')
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
@@ -37,19 +35,11 @@ def frontchannel_frame(rp: RpSession, metadata: Mapping[str, Any], issuer: str) 
 
 
 def _is_frameable(uri: str, issuer: str) -> bool:
-    parts = None if _NOT_IN_A_URI.search(uri) else _split(uri)
-    if parts is None or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+    try:
+        parts = split_absolute_uri(uri)
+    except ValueError:
         return False
     host = parts.hostname or ""
-    if not _HOST_NAME.fullmatch(host) and ":" not in host:  # an IPv6 address, which urlsplit has checked
+    if parts.scheme not in ("http", "https") or not (_HOST_NAME.fullmatch(host) or ":" in host):  # ":" is an IPv6 address
         return False
-    return parts.scheme == "https" or not issuer.startswith("https:") or host in _LOOPBACK
-
-
-def _split(uri: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(uri)
-        parts.port  # noqa: B018 - reading it checks it
-    except ValueError:
-        return None
-    return parts
+    return parts.scheme == "https" or not issuer.startswith("https:") or host in LOOPBACK_HOSTS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from oic.oic.provider import EndSessionEndpoint
@@ -27,6 +27,7 @@ from ..model import LogoutNotice, Told
 from ..opaque_secret import digest_of
 from ..pages.security_headers import ANY_TARGET
 from ..parameters import parse_parameters, single_values
+from ..propagation.delivery import Delivery
 from ..settings import SessionManagementSettings
 from .request_scope import BrowserSession, RequestScope
 from .responses import RawResponse, RedirectResponse, page_response
@@ -37,14 +38,6 @@ _CONFIRMATION = "confirmation"
 
 _READING_S = 6
 """How long a page that names RPs which were not told stays before it goes on; its link goes on at once, its button stays."""
-
-
-class Delivery(Protocol):
-    """Tells RPs over the back channel."""
-
-    def tell(self, notices: Sequence[LogoutNotice], deadline_s: float) -> Mapping[str, Told]:
-        """Return, after `deadline_s` seconds at most, what has become of recorded notices, by their `id`."""
-        ...
 
 
 class EndSessionSeam(Seam):
