@@ -26,6 +26,7 @@ INSTALL_REQUIRES = [
     "Beaker>=1.13,<2",  # the login pages' own web session (docs/adr/0004-beakers-part.md)
     "ruamel.yaml>=0.18,<0.20",  # YAML 1.2 with line numbers; duplicate keys are errors
     "argon2-cffi>=23.1",  # password hashes of the users in the settings file
+    "prometheus-client>=0.21",  # the metrics, in the form that Prometheus reads
     "click>=8.1,<9",  # the command line
     "structlog>=24.1",  # log lines for people and, as JSON, for machines
 ]
@@ -45,6 +46,7 @@ TEST = [
     *REDIS,
     "pytest>=8.2",
     "pytest-cov>=7",  # the first that leaves subprocesses to coverage itself
+    "pytest-xdist>=3.6",  # the tests on every core
     "coverage>=7.10",  # `patch = subprocess`: the servers that tests start are measured too
     "hypothesis>=6.100",  # properties of endpoints over inputs that nobody would think of
     "playwright>=1.45",  # drives the system's own browsers; downloads none
