@@ -13,46 +13,20 @@ import socket
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-import httptools
-
 from .address_guard import AddressGuard, address_of_host
+from .http_connection import Connection, PostAnswer, PostFailed, WentStale
 
-_MAX_HEAD = 16 * 1024
-_MAX_BODY = 16 * 1024
-_EXCERPT = 300
-_REST_S = 5
 _IDLE_S = 15
 _RESOLVERS = 16
 _MOST_ADDRESSES = 4
 _PRINTABLE = re.compile(r"[!-~]+")
-
-
-class PostFailed(Exception):
-    """No answer came; `problem` is a short code such as `timeout`, `connect_refused`, `dns`, `tls`, `address_refused`."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
-
-class _WentStale(Exception):
-    """The peer closed a kept connection before it read the request; it is no fault of anybody."""
-
-
-@dataclass(frozen=True, slots=True)
-class PostAnswer:
-    """The head of an answer; `excerpt` is the beginning of its body as far as it came along, for debugging alone (OIDCBCL-2.8)."""
-
-    status: int
-    retry_after: str
-    excerpt: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +68,7 @@ class HttpPoster:
         self._connect_timeout_s = connect_timeout_s
         self._max_idle = max_idle
         self._tls = ssl.create_default_context(cafile=ca_file)
-        self._idle: defaultdict[tuple[bool, str, int], list[_Connection]] = defaultdict(list)
+        self._idle: defaultdict[tuple[bool, str, int], list[Connection]] = defaultdict(list)
         # names are looked up in threads of their own, so that a dead name server holds up nothing but look-ups
         self._resolvers = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="delivery-dns")
 
@@ -144,28 +118,28 @@ class HttpPoster:
         for connection in self._kept(target):
             try:
                 return await connection.exchange(request)
-            except _WentStale:
+            except WentStale:
                 continue
         try:
             return await (await self._connect(target)).exchange(request)
-        except _WentStale as err:
+        except WentStale as err:
             raise PostFailed("connection_lost") from err
 
-    def _kept(self, target: _Target) -> Iterator[_Connection]:
+    def _kept(self, target: _Target) -> Iterator[Connection]:
         connections = self._idle.get(target.origin, [])
         while connections:
             connection = connections.pop()
             if connection.is_open:
                 yield connection
 
-    def _keep(self, origin: tuple[bool, str, int], connection: _Connection) -> None:
+    def _keep(self, origin: tuple[bool, str, int], connection: Connection) -> None:
         kept = self._idle[origin]
         if len(kept) < self._max_idle:
             kept.append(connection)
         else:
             connection.close()
 
-    async def _connect(self, target: _Target) -> _Connection:
+    async def _connect(self, target: _Target) -> Connection:
         give_up_at = time.monotonic() + self._connect_timeout_s
         try:
             async with asyncio.timeout(self._connect_timeout_s):
@@ -183,10 +157,10 @@ class HttpPoster:
         except TimeoutError as err:
             raise PostFailed("connect_timeout") from err
 
-    async def _connect_to(self, address: str, target: _Target) -> _Connection:
+    async def _connect_to(self, address: str, target: _Target) -> Connection:
         """Connect to an address that the guard has passed: it is not resolved again."""
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: _Connection(lambda kept: self._keep(target.origin, kept)),
+            lambda: Connection(lambda kept: self._keep(target.origin, kept)),
             address,
             target.port,
             ssl=self._tls if target.is_tls else None,
@@ -207,114 +181,3 @@ class HttpPoster:
 
 def _look_up(host: str, port: int) -> list[str]:
     return [str(sockaddr[0]) for *_, sockaddr in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-
-
-class _Connection(asyncio.Protocol):
-    """One connection, one exchange at a time; it offers itself to be kept when an answer has ended as it should."""
-
-    def __init__(self, keep: Callable[[_Connection], None]) -> None:
-        self._keep = keep
-        self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[PostAnswer] | None = None
-        self.is_open = False
-        self.idle_since = 0.0
-        self._rest: asyncio.TimerHandle | None = None
-        self._reset()
-
-    async def exchange(self, request: bytes) -> PostAnswer:
-        """Send a request, return the head of its answer. Raises: _WentStale, PostFailed."""
-        assert self._transport is not None
-        self._reset()
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(request)
-        try:
-            return await self._answer
-        except asyncio.CancelledError:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Close it at once: nothing that we still have to say matters."""
-        self.is_open = False
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _reset(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._received = self._body_length = self._status = 0
-        self._is_over = self._is_double = False
-        self._retry_after = self._excerpt = b""
-
-    # -- what asyncio calls ------------------------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self.is_open = True
-
-    def data_received(self, data: bytes) -> None:
-        if self._answer is None:
-            self.close()  # it speaks without being asked
-            return
-        self._received += len(data)
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail(PostFailed("bad_answer"))
-            return
-        if self._status:
-            self._succeed()
-        elif self._received > _MAX_HEAD:
-            self._fail(PostFailed("bad_answer"))
-
-    def eof_received(self) -> None:
-        """Let the transport close."""
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio says so
-        self.is_open = False
-        self._fail(PostFailed("connection_lost") if self._received else _WentStale())
-
-    def _succeed(self) -> None:
-        """Give the answer out as soon as its head is there; the connection is kept when the rest ends soon and in order."""
-        assert self._answer is not None
-        if not self._answer.done():
-            self._answer.set_result(PostAnswer(self._status, self._retry_after.decode("latin-1"), self._excerpt))
-            if not self._is_over:
-                self._rest = asyncio.get_running_loop().call_later(_REST_S, self.close)
-        if self._is_over:
-            self._answer = None
-            if self._rest is not None:
-                self._rest.cancel()
-            if self._parser.should_keep_alive() and not self._is_double:
-                self.idle_since = time.monotonic()
-                self._keep(self)
-            else:
-                self.close()
-        elif self._body_length > _MAX_BODY:
-            self.close()
-
-    def _fail(self, error: Exception) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
-        self.close()
-
-    # -- what the parser calls ---------------------------------------------------------------------------------------
-
-    def on_message_begin(self) -> None:
-        self._is_double = self._is_over
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"retry-after":
-            self._retry_after = value[:_EXCERPT]
-
-    def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if status >= 200 and not self._is_over:  # 100 and 103 only announce the answer
-            self._status = status
-
-    def on_body(self, body: bytes) -> None:
-        self._body_length += len(body)
-        self._excerpt = (self._excerpt + body)[:_EXCERPT]
-
-    def on_message_complete(self) -> None:
-        self._is_over = self._status != 0

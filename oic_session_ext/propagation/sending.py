@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from ..clock import Clock
 from ..settings import DeliverySettings
 from .dispatch import Dispatch, Outcome
-from .http_post import HttpPoster, PostFailed
+from .http_connection import PostFailed
+from .http_post import HttpPoster
 from .lane import Prepared
 from .verdict import Verdict, verdict_of_answer, verdict_of_failure
 
@@ -44,7 +46,8 @@ class Sending:
 
     def pump(self, client_id: str) -> None:
         """Send what may be sent to an RP; from any thread."""
-        self._loop.call_soon_threadsafe(self._pump, client_id)
+        with suppress(RuntimeError):  # the loop is closed: what waits is left to other workers
+            self._loop.call_soon_threadsafe(self._pump, client_id)
 
     def stop(self, timeout_s: float) -> None:
         """Wait for what is under way, for so long at most, and end the loop; from another thread."""

@@ -9,6 +9,7 @@ from typing import Any
 from .. import jose
 from ..propagation.delivery import Delivery
 from ..propagation.logout_token import LOGOUT_TOKEN_TYP
+from ..propagation.notice_worker import DeliveryParts
 from ..settings import SessionManagementSettings
 from ..store.base import Store
 from .end_session import EndSessionSeam
@@ -47,8 +48,8 @@ class LogoutTokenSeam(EndSessionSeam):
 
     def new_delivery(self) -> Delivery:
         """Return a delivery of this OP's notices, not yet begun; whoever begins it puts it into `delivery`, so that logouts use it."""
-        management = self.session_settings
-        return Delivery(self.store, self.clients, self, management.delivery, issuer=self.name, clock=self.clock, hooks=self.hooks)
+        settings = self.session_settings.delivery
+        return Delivery(DeliveryParts(self.store, self.clients, self, settings, self.name, self.clock, self.hooks))
 
     def start_delivery(self) -> None:
         """Begin to tell RPs over the back channel, in threads of this process; once, and after any fork.
