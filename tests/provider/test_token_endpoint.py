@@ -193,6 +193,15 @@ def test_a_store_that_is_down_is_not_taken_for_a_bad_grant(op, browser, monkeypa
     assert op.refresh(tokens["refresh_token"]).status == 200
 
 
+def test_a_fault_of_the_ops_own_is_not_taken_for_a_bad_grant(op, managed, monkeypatch):
+    for one in (op, managed):
+        code = one.browser().authorize(login="alice").in_query["code"]
+        monkeypatch.setattr(one.provider, "sign_encrypt_id_token", lambda *_, **__: {}["a fault"])
+
+        with pytest.raises(KeyError, match="a fault"):
+            one.redeem(code)
+
+
 def test_when_the_commit_fails_the_code_is_still_good(op, browser, monkeypatch):
     code = code_of(browser)
 

@@ -8,7 +8,7 @@ import pytest
 
 from oic_session_ext import jose
 
-from .conftest import Answer
+from .conftest import CLIENT_JWKS, ISSUER, SECRET, Answer, public_part
 
 OFFLINE = {"scope": "openid offline_access", "prompt": "consent"}
 
@@ -40,24 +40,51 @@ def test_the_token_may_come_in_the_form(op, browser):
     assert ask(op, authn=f"bearer {token}").status == 200
 
 
-@pytest.mark.parametrize("authn", [None, "", "Bearer", "Bearer ", "Basic abc", "Bearer x", "Bearer é", "Bearer " + "A" * 5000])
-def test_without_a_good_token_the_answer_is_a_challenge(op, authn):
+REALM = f'Bearer realm="{ISSUER}"'
+
+
+@pytest.mark.parametrize("authn", [None, "", "Bearer", "Bearer ", "Basic abc", "Basic", "x"])
+def test_rfc6750_3_1_without_any_token_the_challenge_names_no_error(op, authn):
     answer = ask(op, authn=authn)
 
-    assert answer.status == 401
-    assert answer.error == "invalid_token"
-    assert answer.header("WWW-Authenticate").startswith("Bearer ")
+    assert (answer.status, answer.error) == (401, "invalid_token")
+    assert answer.header("WWW-Authenticate") == REALM
+
+
+@pytest.mark.parametrize("authn", ["Bearer x", "Bearer é", "Bearer a b", "bearer x", "Bearer " + "A" * 5000])
+def test_rfc6750_3_1_with_a_token_that_is_none_the_challenge_says_so(op, authn):
+    answer = ask(op, authn=authn)
+
+    assert (answer.status, answer.error) == (401, "invalid_token")
+    assert answer.header("WWW-Authenticate").startswith(f'{REALM}, error="invalid_token", ')
+    assert answer.header("Cache-Control") == "no-store"
+
+
+@pytest.mark.spec("SID-12", "RI-50")
+def test_the_token_of_an_ended_session_gets_a_challenge(op, browser):
+    tokens = browser.sign_in()
+    browser.end_session(id_token_hint=tokens["id_token"])
+
+    for answer in (op.userinfo(tokens["access_token"]), ask(op, f"access_token={tokens['access_token']}")):
+        assert (answer.status, answer.error) == (401, "invalid_token")
+        assert answer.header("WWW-Authenticate").startswith(f'{REALM}, error="invalid_token", ')
 
 
 @pytest.mark.parametrize("body", ["access_token=a&access_token=b", "access_token=%ff", "a=%00"])
 def test_a_body_that_cannot_be_read_is_refused(op, body):
-    assert ask(op, body).status == 400
+    answer = ask(op, body)
+
+    assert (answer.status, answer.error) == (400, "invalid_request")
+    assert 'error="invalid_request"' in answer.header("WWW-Authenticate")
 
 
 def test_a_token_in_two_ways_is_refused(op, browser):
     token = browser.sign_in()["access_token"]
 
-    assert ask(op, f"access_token={token}", f"Bearer {token}").status == 400
+    for authn in (f"Bearer {token}", "Basic abc"):
+        answer = ask(op, f"access_token={token}", authn)
+        assert (answer.status, answer.error) == (400, "invalid_request")
+        assert 'error="invalid_request"' in answer.header("WWW-Authenticate")
 
 
 def test_a_code_an_id_token_and_a_refresh_token_open_nothing(op, browser):
@@ -65,7 +92,9 @@ def test_a_code_an_id_token_and_a_refresh_token_open_nothing(op, browser):
     tokens = browser.sign_in(**OFFLINE)
 
     for wrong in (code, tokens["id_token"], tokens["refresh_token"]):
-        assert op.userinfo(wrong).status == 401
+        answer = op.userinfo(wrong)
+        assert answer.status == 401
+        assert 'error="invalid_token"' in answer.header("WWW-Authenticate")
     assert op.redeem(code).status == 200
 
 
@@ -75,7 +104,9 @@ def test_an_access_token_ends_after_its_lifetime(op, browser):
     op.clock.advance(3599)
     assert op.userinfo(token).status == 200
     op.clock.advance(1)
-    assert op.userinfo(token).status == 401
+    answer = op.userinfo(token)
+    assert answer.status == 401
+    assert 'error="invalid_token"' in answer.header("WWW-Authenticate")
 
 
 def test_an_access_token_outlives_a_sweep_as_long_as_it_is_good(op, browser):
@@ -111,7 +142,44 @@ def test_userinfo_is_signed_for_a_client_that_wants_it(make_op):
     answer = op.userinfo(tokens["access_token"])
 
     assert answer.header("Content-Type") == "application/jwt"
-    assert jose.verify(answer.body, op.provider.issuer_keys(), {"RS256"}).claims["email"] == "alice@example.com"
+    claims = jose.verify(answer.body, op.provider.issuer_keys(), {"RS256"}).claims
+    assert claims["email"] == "alice@example.com"
+    assert (claims["iss"], claims["aud"]) == (ISSUER, "basic")
+
+
+def test_userinfo_is_signed_with_the_clients_secret_for_a_client_that_wants_it(make_op):
+    op = make_op()
+    op.clients["basic"]["userinfo_signed_response_alg"] = "HS256"
+    answer = op.userinfo(op.browser().sign_in()["access_token"])
+
+    assert jose.verify(answer.body, [jose.mac_key(SECRET, "HS256")], {"HS256"}).claims["iss"] == ISSUER
+
+
+@pytest.mark.parametrize("alg", ["none", "PS999", "HS512"])
+def test_userinfo_that_cannot_be_signed_as_registered_is_refused(make_op, alg):
+    op = make_op()
+    op.clients["public"]["userinfo_signed_response_alg"] = alg
+
+    answer = op.userinfo(op.browser().sign_in("public")["access_token"])
+
+    assert (answer.status, answer.error) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_userinfo_is_encrypted_for_a_client_that_wants_it(make_op, signed):
+    op = make_op()
+    key = {name: value for name, value in CLIENT_JWKS["keys"][0].items() if name not in ("use", "alg")}
+    op.clients["post"] |= {"jwks": {"keys": [public_part(key)]}, "userinfo_encrypted_response_alg": "RSA-OAEP"}
+    op.clients["post"]["userinfo_encrypted_response_enc"] = "A128GCM"
+    if signed:
+        op.clients["post"]["userinfo_signed_response_alg"] = "RS256"
+
+    answer = op.userinfo(op.browser().sign_in("post")["access_token"])
+
+    assert answer.header("Content-Type") == "application/jwt"
+    inside = jose.decrypt(answer.body, [jose.import_key(key)], {"RSA-OAEP"}, {"A128GCM"})
+    told = jose.verify(inside, op.provider.issuer_keys(), {"RS256"}).claims if signed else json.loads(inside)
+    assert told["sub"]
 
 
 def test_a_users_script_is_sent_as_data(op, browser):
@@ -124,3 +192,27 @@ def test_a_users_script_is_sent_as_data(op, browser):
 @pytest.mark.spec("SM-14")
 def test_userinfo_sets_no_cookie(op, browser):
     assert op.userinfo(browser.sign_in()["access_token"]).cookies == {}
+
+
+def test_a_fault_of_the_ops_own_is_not_taken_for_a_bad_token(op, managed, hardened):
+    """Whoever looks users up in a dict raises `KeyError` too."""
+    for one in (op, managed, hardened):
+        browser = one.browser()
+        browser.use_pyoidc_login("alice")
+        token = one.redeem(browser.authorize().in_query["code"]).json["access_token"]
+        one.provider.userinfo = lambda *_: {}["no such user"]
+
+        with pytest.raises(KeyError, match="no such user"):
+            one.userinfo(token)
+
+
+def test_managed_the_token_of_an_ended_session_gets_a_challenge(managed):
+    browser = managed.browser()
+    browser.use_pyoidc_login("alice")
+    tokens = managed.redeem(browser.authorize().in_query["code"]).json
+    browser.end_session(id_token_hint=tokens["id_token"])
+
+    answer = managed.userinfo(tokens["access_token"])
+
+    assert (answer.status, answer.error) == (401, "invalid_token")
+    assert answer.header("WWW-Authenticate").startswith(f'{REALM}, error="invalid_token", ')
