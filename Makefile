@@ -16,7 +16,7 @@ EXTRAS_dev := test,dev
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/installed-demo  ## run the OP and two RPs: http://localhost:8080, :8081 and :8082, until Ctrl-C
+demo: $(VENV)/installed-demo  ## run the OP (http://localhost:8080) and five RPs (:8081 to :8085), until Ctrl-C
 	@$(BIN)/python examples/demo.py
 
 test: test-needs check  ## install what the tests need, browsers included, and run every check

@@ -23,9 +23,17 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
+from oic_session_ext.server.client_settings import ClientSettings
 from oic_session_ext.server.yaml_settings import SettingsFileError, load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
+ACCENTS = ("blue", "green", "purple", "orange", "red")
+CHANNELS = {
+    "session-management": "its page watches the OP session",
+    "backchannel": "told by the back channel",
+    "frontchannel": "told by the front channel",
+    "both": "told by both channels",
+}
 PEOPLE = (("alice", "wonderland"), ("bob", "builder"))  # as conf/demo.yaml has them
 READY_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 5
@@ -40,13 +48,14 @@ class DemoFailed(Exception):
 
 @dataclass(frozen=True)
 class Part:
-    """One process of the demonstration. `ready_url` answers 200 once it serves."""
+    """One process of the demonstration. `ready_url` answers 200 once it serves; `note` is for the person who watches."""
 
     name: str
     address: str
     ready_url: str
     command: Sequence[str]
     environment: dict[str, str] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def port(self) -> int:
@@ -93,21 +102,51 @@ class RunningPart:
 
 
 def plan(config: Path, poll_ms: int) -> list[Part]:
-    """The parts that a settings file describes: the OP first, then one RP for each of its clients.
+    """The parts that a settings file describes: the OP first, then an RP for each of its clients, over the channels it registered.
+
+    A back channel at another address than its RP gets a gateway there, which is down until somebody repairs it.
 
     Raises: SettingsFileError: the file is bad.
     """
     settings = load_settings(config)
     parts = [Part("OpenID Provider", settings.issuer, settings.issuer + "/health/ready", (*OP_COMMAND, str(config)))]
     for number, client in enumerate(settings.clients):
-        uri = urlsplit(client.redirect_uris[0])
-        address = f"{uri.scheme}://{uri.netloc}"
+        address = _origin(client.redirect_uris[0])
         name = client.client_name or client.client_id
-        command = [sys.executable, str(ROOT / "examples" / "rp" / "app.py"), "--name", name, "--port", str(uri.port)]
+        channel = _channel(client)
+        command = [sys.executable, str(ROOT / "examples" / "rp" / "app.py"), "--name", name, "--port", str(urlsplit(address).port)]
         command += ["--issuer", settings.issuer, "--client-id", client.client_id, "--poll-ms", str(poll_ms)]
-        command += ["--accent", ("blue", "green")[number % 2]]
-        parts.append(Part(name, address, address + "/", command, {"RP_CLIENT_SECRET": client.read_secret() or ""}))
+        command += ["--channel", channel, "--accent", ACCENTS[number % len(ACCENTS)]]
+        is_down = client.backchannel_logout_uri is not None and _origin(client.backchannel_logout_uri) != address
+        note = "its back channel is down" if is_down else CHANNELS[channel]
+        parts.append(Part(name, address, address + "/", command, {"RP_CLIENT_SECRET": client.read_secret() or ""}, note))
+        if is_down and client.backchannel_logout_uri is not None:
+            parts.append(_failing_gateway(f"{name} gateway", client.backchannel_logout_uri, address))
     return parts
+
+
+def _channel(client: ClientSettings) -> str:
+    match client.frontchannel_logout_uri is not None, client.backchannel_logout_uri is not None:
+        case True, True:
+            return "both"
+        case True, False:
+            return "frontchannel"
+        case False, True:
+            return "backchannel"
+    return "session-management"
+
+
+def _failing_gateway(name: str, backchannel_logout_uri: str, rp_address: str) -> Part:
+    address = _origin(backchannel_logout_uri)
+    fault = "/".join(urlsplit(backchannel_logout_uri).path.split("/")[:3])
+    command = (sys.executable, str(ROOT / "examples" / "fault_rp" / "fault_rp.py"), "--port", str(urlsplit(address).port))
+    repair = f"curl -X POST '{address}/control?path={fault}&as=ok' repairs it"
+    return Part(name, address, address + "/", (*command, "--forward-to", rp_address), note=repair)
+
+
+def _origin(uri: str) -> str:
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def require_free_ports(parts: Sequence[Part]) -> None:
@@ -179,7 +218,7 @@ class Demo:
 
     def _announce(self) -> None:
         width = max(len(part.name) for part in self._parts)
-        lines = ["", *(f"  {part.name:<{width}}  {part.address}" for part in self._parts), ""]
+        lines = ["", *(f"  {part.name:<{width}}  {part.address}  {part.note}".rstrip() for part in self._parts), ""]
         lines += [f"  Sign in as {' or as '.join(f'{name} with the password {password}' for name, password in PEOPLE)}."]
         lines += ["  Open the RPs side by side in one browser. Ctrl-C ends the demo.", ""]
         print("\n".join(lines), flush=True)

@@ -52,7 +52,10 @@ def test_the_users_of_the_demo_sign_in_with_the_passwords_in_its_comments(userna
     assert re.search(f"- username: {username} +# password: {password}\n", (ROOT / "conf" / "demo.yaml").read_text("utf-8"))
 
 
-@pytest.mark.parametrize(("client_id", "port", "consent"), [("demo-a", 8081, "ask"), ("demo-b", 8082, "skip")])
+@pytest.mark.parametrize(
+    ("client_id", "port", "consent"),
+    [("demo-a", 8081, "ask"), *((f"demo-{name}", port, "skip") for name, port in zip("bcde", range(8082, 8086), strict=True))],
+)
 def test_the_demo_has_the_addresses_of_the_example_rps(client_id: str, port: int, consent: str) -> None:
     settings = sample("demo.yaml")
     client = next(client for client in settings.clients if client.client_id == client_id)

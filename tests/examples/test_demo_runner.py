@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from examples.demo import PEOPLE, plan
 from tests.examples.demo_config import ROOT, DemoConfig, write_demo_config
 from tests.examples.rp_process import wait_until_it_answers
 
@@ -21,16 +22,22 @@ ENDS_WITHIN_S = 10
 
 @pytest.fixture
 def config(tmp_path: Path) -> DemoConfig:
-    """The demo's settings on free ports."""
+    """The demo's settings on free ports, with the first two RPs: enough to begin and to end."""
+    return write_demo_config(tmp_path, rps=2)
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> DemoConfig:
+    """The demo's settings on free ports, with all RPs."""
     return write_demo_config(tmp_path)
 
 
 @pytest.fixture
-def start_demo(config: DemoConfig, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+def start_demo(tmp_path: Path) -> Iterator[Callable[[DemoConfig], subprocess.Popen[str]]]:
     """Starts the demo as a person would."""
     started: list[subprocess.Popen[str]] = []
 
-    def start() -> subprocess.Popen[str]:
+    def start(config: DemoConfig) -> subprocess.Popen[str]:
         command = [sys.executable, str(ROOT / "examples" / "demo.py"), "--config", str(config.file), "--log-dir", str(tmp_path / "log")]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         started.append(subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
@@ -51,8 +58,8 @@ def listens(address: str) -> bool:
 
 
 def expect_nothing_listens(config: DemoConfig) -> None:
-    """The OP and both RPs are gone."""
-    assert not any(listens(address) for address in (config.op, config.rp_a, config.rp_b))
+    """The OP and all RPs are gone."""
+    assert not any(listens(address) for address in config.addresses)
 
 
 def first_lines(process: subprocess.Popen[str]) -> str:
@@ -81,22 +88,44 @@ def pid_listening_on(address: str) -> int:
 
 
 def test_the_demo_prints_the_addresses_and_the_user_when_all_parts_answer(
-    start_demo: Callable[[], subprocess.Popen[str]], config: DemoConfig
+    start_demo: Callable[[DemoConfig], subprocess.Popen[str]], whole: DemoConfig
 ) -> None:
-    printed = first_lines(start_demo())
+    printed = first_lines(start_demo(whole))
 
-    assert all(address in printed for address in (config.op, config.rp_a, config.rp_b))
+    assert all(address in printed for address in whole.addresses)
     assert "alice with the password wonderland" in printed
-    wait_until_it_answers(config.op + "/health/ready", timeout_s=1)
-    wait_until_it_answers(config.rp_a, timeout_s=1)
-    wait_until_it_answers(config.rp_b, timeout_s=1)
+    wait_until_it_answers(whole.op + "/health/ready")
+    for address in whole.addresses[1:]:
+        wait_until_it_answers(address)
+
+
+@pytest.mark.parametrize(
+    ("rp", "note"),
+    [
+        ("rp_a", "its page watches the OP session"),
+        ("rp_c", "told by the back channel"),
+        ("rp_d", "told by the front channel"),
+        ("rp_e", "its back channel is down"),
+    ],
+)
+def test_the_demo_says_how_each_rp_learns_of_a_logout(whole: DemoConfig, rp: str, note: str) -> None:
+    (part,) = [part for part in plan(whole.file, 2000) if part.address == getattr(whole, rp)]
+
+    assert part.note == note
+
+
+def test_the_demo_says_how_the_rp_that_is_down_is_repaired(whole: DemoConfig) -> None:
+    gateway = plan(whole.file, 2000)[-1]
+
+    assert gateway.address == whole.gateway
+    assert f"curl -X POST '{whole.gateway}/control?path=/fault/503&as=ok'" in gateway.note
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_all_parts_and_the_exit_code_is_0(
-    start_demo: Callable[[], subprocess.Popen[str]], config: DemoConfig, number: signal.Signals
+    start_demo: Callable[[DemoConfig], subprocess.Popen[str]], config: DemoConfig, number: signal.Signals
 ) -> None:
-    process = start_demo()
+    process = start_demo(config)
     first_lines(process)
     process.send_signal(number)
 
@@ -107,9 +136,9 @@ def test_a_signal_ends_all_parts_and_the_exit_code_is_0(
 
 
 def test_an_impatient_second_signal_leaves_nothing_running_either(
-    start_demo: Callable[[], subprocess.Popen[str]], config: DemoConfig
+    start_demo: Callable[[DemoConfig], subprocess.Popen[str]], config: DemoConfig
 ) -> None:
-    process = start_demo()
+    process = start_demo(config)
     first_lines(process)
     while process.poll() is None:
         process.send_signal(signal.SIGINT)
@@ -118,8 +147,10 @@ def test_an_impatient_second_signal_leaves_nothing_running_either(
     expect_nothing_listens(config)
 
 
-def test_a_signal_during_the_start_ends_all_parts_too(start_demo: Callable[[], subprocess.Popen[str]], config: DemoConfig) -> None:
-    process = start_demo()
+def test_a_signal_during_the_start_ends_all_parts_too(
+    start_demo: Callable[[DemoConfig], subprocess.Popen[str]], config: DemoConfig
+) -> None:
+    process = start_demo(config)
     wait_until_it_answers(config.rp_a)
     process.send_signal(signal.SIGTERM)
 
@@ -129,9 +160,9 @@ def test_a_signal_during_the_start_ends_all_parts_too(start_demo: Callable[[], s
 
 @pytest.mark.parametrize("part", ["op", "rp_b"])
 def test_a_part_that_dies_ends_the_demo_which_says_so(
-    start_demo: Callable[[], subprocess.Popen[str]], config: DemoConfig, part: str
+    start_demo: Callable[[DemoConfig], subprocess.Popen[str]], config: DemoConfig, part: str
 ) -> None:
-    process = start_demo()
+    process = start_demo(config)
     first_lines(process)
     os.kill(pid_listening_on(getattr(config, part)), signal.SIGKILL)
 
@@ -143,11 +174,11 @@ def test_a_part_that_dies_ends_the_demo_which_says_so(
 
 @pytest.mark.parametrize("part", ["op", "rp_b"])
 def test_a_port_in_use_is_one_clear_line_and_nothing_is_started(
-    start_demo: Callable[[], subprocess.Popen[str]], config: DemoConfig, part: str, tmp_path: Path
+    start_demo: Callable[[DemoConfig], subprocess.Popen[str]], config: DemoConfig, part: str, tmp_path: Path
 ) -> None:
     port = urlsplit(getattr(config, part)).port
     with socket.create_server(("127.0.0.1", port or 80)):
-        process = start_demo()
+        process = start_demo(config)
         _, complaint = process.communicate(timeout=ENDS_WITHIN_S)
 
     assert process.returncode == 1
@@ -156,9 +187,9 @@ def test_a_port_in_use_is_one_clear_line_and_nothing_is_started(
     assert not (tmp_path / "log").exists()
 
 
-def test_a_bad_settings_file_is_told_like_everywhere(start_demo: Callable[[], subprocess.Popen[str]], config: DemoConfig) -> None:
+def test_a_bad_settings_file_is_told_like_everywhere(start_demo: Callable[[DemoConfig], subprocess.Popen[str]], config: DemoConfig) -> None:
     config.file.write_text(config.file.read_text() + "\ncolour: blue\n")
-    process = start_demo()
+    process = start_demo(config)
     _, complaint = process.communicate(timeout=ENDS_WITHIN_S)
 
     assert process.returncode == 2
@@ -166,8 +197,6 @@ def test_a_bad_settings_file_is_told_like_everywhere(start_demo: Callable[[], su
 
 
 def test_the_people_that_the_demo_names_can_sign_in() -> None:
-    from examples.demo import PEOPLE
-
     text = (ROOT / "conf" / "demo.yaml").read_text()
 
     assert all(f"username: {name}" in text and f"password: {password}" in text for name, password in PEOPLE)
