@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Python packages: browsers, PostgreSQL and Redis, and on Debian what makes virtual environments.
+# Installs what the tests need beyond Python packages: browsers, PostgreSQL, Redis and nginx, and on Debian what makes virtual environments.
 # Does so as root or with a sudo that asks nothing; otherwise says in one line what is missing, which tests then skip.
 # In CI (CI=true) whatever is missing ends it.
 set -euo pipefail
@@ -14,6 +14,7 @@ has_chromium() { has_command chromium chromium-browser google-chrome; }
 has_firefox() { has_command firefox-esr firefox; }
 has_postgresql() { has_command initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
 has_redis() { has_command redis-server valkey-server; }
+has_nginx() { has_command nginx || [ -x /usr/sbin/nginx ]; } # Debian's place is in no user's PATH
 has_venv() { python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
 
 list_missing() {
@@ -22,6 +23,7 @@ list_missing() {
     has_firefox || missing+=(firefox-esr)
     has_postgresql || missing+=(postgresql)
     has_redis || missing+=(redis-server)
+    has_nginx || missing+=(nginx)
     has_venv || missing+=(python3-venv)
 }
 

@@ -148,7 +148,9 @@ class Cluster:
     def _prepare_postgresql(self) -> Callable[[], None]:
         programs = find_program("initdb", "PostgreSQL", sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)).resolve().parent
         folder, port = self.folder / "postgresql", self.options.store_port
-        runs_as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []  # it refuses root
+        runs_as: list[str] = (
+            ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
+        )  # it refuses root
 
         def start() -> None:
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -170,7 +172,7 @@ class Cluster:
             given = [f"--port={port}", "--listen_addresses=127.0.0.1", f"--unix_socket_directories={folder}"]
             server = self._run("postgresql", [*runs_as, programs / "postgres", "-D", folder / "data", *given], ends_by=signal.SIGINT)
             address = ["--host=127.0.0.1", f"--port={port}"]
-            asked = [programs / "pg_isready", "--quiet", *address]
+            asked = [str(programs / "pg_isready"), "--quiet", *address]
             server.wait_until(lambda: subprocess.run(asked, check=False).returncode == 0)
             if is_new:
                 subprocess.run([programs / "createdb", *address, "--username=op", "op"], env=os.environ | self.environment, check=True)

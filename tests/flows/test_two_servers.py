@@ -1,4 +1,4 @@
-"""Two servers on one store, SQLite, PostgreSQL or Redis, and nothing between them but that: whoever is asked knows at once."""
+"""Two servers behind nginx on one store, SQLite, PostgreSQL or Redis, and nothing between them but that: whoever is asked knows at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 
 from oic_session_ext.session_state import origin_of, verify_session_state
 from tests.bundled_op import OUT_URIS, REDIRECT_URIS, OpBrowser
-from tests.flows.round_robin import RoundRobin, forward_to
+from tests.flows.forward import forward_to
+from tests.flows.nginx import Nginx
 from tests.flows.running_op import RunningOp
 from tests.store.postgresql_server import postgresql_or_skip
 from tests.store.redis_server import DURABLE, running_redis
@@ -22,10 +23,10 @@ RACES = 10
 
 
 class Cluster:
-    """Two servers, and the balancer whose address is the issuer of both."""
+    """Two servers, and nginx, whose address is the issuer of both."""
 
     def __init__(self, folder: Path, store: str, keys_file: str) -> None:
-        self.balancer = RoundRobin()
+        self.balancer = Nginx(folder)
         self.issuer = f"http://localhost:{self.balancer.port}"
         self.servers = []
         for name in ("one", "other"):
@@ -37,12 +38,14 @@ class Cluster:
                 secrets={"file": str(folder / "secrets")},
                 keys=keys_file,
             )
+            listen = {"host": "127.0.0.1", "port": server.port, "proxy": {"trusted": ["127.0.0.1"]}}
+            server.configure(listen=listen)
             self.servers.append(server)
-            self.balancer.ports.append(server.port)
 
     def start(self) -> None:
         with ThreadPoolExecutor() as threads:
             list(threads.map(RunningOp.start, self.servers))
+        self.balancer.start([server.port for server in self.servers])
 
     def close(self) -> None:
         for server in self.servers:
@@ -90,7 +93,35 @@ def test_a_browser_that_meets_another_server_each_time_signs_in_consents_and_sig
     assert asked.location == OUT_URIS["asking"]
 
     assert not browser.is_signed_in("asking")
-    assert set(cluster.balancer.taken[begun:]) == set(cluster.balancer.ports)
+    assert set(cluster.balancer.taken[begun:]) == {server.port for server in cluster.servers}
+
+
+@pytest.mark.spec("SM-08", "SM-09")
+def test_behind_the_balancer_every_server_tells_the_same_of_a_browser(cluster: Cluster) -> None:
+    browser = cluster.browser()
+    tokens = browser.sign_in("web")
+    signed_in = browser.jar["op_browser_state"]
+    silent = [browser.renew("web") for _ in range(4)]
+    browser.end_session(id_token_hint=tokens["id_token"])
+    signed_out = browser.jar["op_browser_state"]
+    refused = [browser.renew("web") for _ in range(4)]
+
+    assert all(is_unchanged(answer, "web", signed_in) and not is_unchanged(answer, "web", signed_out) for answer in silent)
+    assert [answer.error for answer in refused] == ["login_required"] * 4
+    assert all(is_unchanged(answer, "web", signed_out) for answer in refused)
+
+
+def test_no_browser_can_tell_another_address_than_its_own(cluster: Cluster) -> None:
+    """Who guesses is counted per address, and the balancer's word on that is believed: it must not be the browser's."""
+    browser = cluster.browser()
+    page = browser.login_page("web")
+
+    statuses = [
+        browser.submit(page, username="mallory", password="guess", headers={"X-Forwarded-For": f"203.0.113.{number}"}).status
+        for number in range(12)
+    ]
+
+    assert statuses[-1] == 429
 
 
 @pytest.mark.spec("SM-08")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.bundled_op import CLIENTS, OUT_URIS, PASSWORDS, OpBrowser
-from tests.flows.round_robin import forward_to
+from tests.flows.forward import forward_to
 from tests.flows.running_op import ROOT
 
 TARGET = "oic_session_ext.server.wsgi:application"
