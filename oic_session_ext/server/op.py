@@ -13,12 +13,12 @@ from oic.utils.authz import AuthzHandling
 from oic.utils.http_util import Response
 
 from ..clock import Clock, system_clock
-from ..errors import InvalidGrant, InvalidToken
 from ..model import Consent, OpSession, Reason
 from ..op_session import end_op_session
 from ..pages import Pages
 from ..provider import CompletedLogin, Provider, SessionManagement
 from ..provider.authorization_request import AuthorizationError
+from ..provider.issued_tokens import TokenRefused
 from ..provider.request_scope import AuthorizationContext, BrowserSession, RequestScope
 from ..provider.responses import RedirectResponse
 from ..provider.seam import ASSETS_URL
@@ -83,6 +83,7 @@ class BundledProvider(Provider):
             pages=Pages(asset_base=f"{self.base_path}/{ASSETS_URL}", override=settings.pages.folder),
         )
         self.accepts_registration = settings.registration.mode != "off"
+        self.offers_revocation = self.offers_introspection = True
 
     def metadata(self) -> dict[str, Any]:
         """Return the provider metadata, without what no client of this server can register."""
@@ -134,16 +135,13 @@ class BundledProvider(Provider):
         scope = self.new_scope()
         return self.browser_session(scope, cookie, None).present
 
-    def _row_of(self, token: str, kind: str) -> tuple[str, Mapping[str, Any]]:
-        grant_id, row = super()._row_of(token, kind)
+    def check_grant(self, grant_id: str, row: Mapping[str, Any]) -> None:
+        """Refuse what was issued to a user who was taken out of the settings. Raises: TokenRefused."""
         uow = self.scope().uow
         grant = uow.grant(grant_id) if uow is not None else None
         if grant is None or self.users.claims(grant.uid) is None:
-            raise InvalidGrant("the grant has ended", detail="its user is not in the settings any more")
-        return grant_id, row
+            raise TokenRefused("its user is not in the settings any more")
 
     def _userinfo(self, uid: str, client_id: str, wanted: Any = None) -> dict[str, Any]:
-        claims = self.users.claims(uid)
-        if claims is None:
-            raise InvalidToken("this access token is not good", detail="its user is not in the settings any more")
+        claims = self.users.claims(uid) or {}  # of somebody who was taken out of the settings, nothing is told
         return {name: claims[name] for name in wanted or () if name in claims}

@@ -11,6 +11,8 @@ from functools import partial
 from oic.utils.http_util import Response
 
 from ..provider import Route, WebRequest
+from ..provider.introspection import INTROSPECTION_URL
+from ..provider.revocation import REVOCATION_URL
 from .cross_origin import with_cors
 from .health import Health
 from .op import BundledProvider
@@ -28,11 +30,13 @@ def protocol_routes(op: BundledProvider, settings: ServerSettings) -> list[Route
         json_route("discovery", f"{base}/.well-known/openid-configuration", ("GET",), lambda _: op.providerinfo_endpoint()),
         json_route("jwks", f"{base}/jwks.json", ("GET",), lambda _: op.jwks_endpoint()),
         json_route("token", f"{base}/token", ("POST",), lambda request: _token(op, request)),
+        json_route("revocation", f"{base}/{REVOCATION_URL}", ("POST",), lambda request: _revocation(op, request)),
         json_route("userinfo", f"{base}/userinfo", ("GET", "POST"), lambda request: _userinfo(op, request)),
     ]
     routes = [
         Route("authorization", f"{base}/authorization", ("GET", "POST"), lambda request: _authorization(op, request), op.error_page),
         *(with_cors(route, op.server_clients.is_origin) for route in callable_by_scripts),
+        json_route("introspection", f"{base}/{INTROSPECTION_URL}", ("POST",), lambda request: _introspection(op, request)),
         *op.session_routes(),
         json_route("live", f"{base}/health/live", ("GET",), health.live),
         json_route("ready", f"{base}/health/ready", ("GET",), health.ready),
@@ -49,6 +53,14 @@ def _authorization(op: BundledProvider, request: WebRequest) -> Response:
 
 def _token(op: BundledProvider, request: WebRequest) -> Response:
     return op.token_endpoint(request.parameters(), request.headers.get("authorization"))
+
+
+def _revocation(op: BundledProvider, request: WebRequest) -> Response:
+    return op.revocation_endpoint(request.parameters(), request.headers.get("authorization"))
+
+
+def _introspection(op: BundledProvider, request: WebRequest) -> Response:
+    return op.introspection_endpoint(request.parameters(), request.headers.get("authorization"))
 
 
 def _userinfo(op: BundledProvider, request: WebRequest) -> Response:
