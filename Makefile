@@ -11,7 +11,7 @@ EXTRAS_demo := examples
 EXTRAS_dev := test,dev
 
 .NOTPARALLEL:
-.PHONY: help demo test check format run docs requirements bench round-trips test-needs clean
+.PHONY: help demo test check format run docs requirements bench round-trips crash test-needs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench: $(VENV)/installed-demo  ## measure the OP: make bench DRIVE=path/to/drive
 
 round-trips: $(VENV)/installed-dev test-needs  ## print how often each flow asks its store, on each engine
 	@$(BIN)/python -m tests.flows.round_trips
+
+crash: $(VENV)/installed-dev test-needs  ## kill the server at random points of logouts: make crash [CRASH_ARGS="--logouts 1000 --seed 1"]
+	@$(BIN)/python -m tests.flows.crash $(CRASH_ARGS)
 
 test-needs:
 	@tools/install_test_needs.sh

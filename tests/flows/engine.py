@@ -111,8 +111,10 @@ def running_engine(name: str, folder: Path) -> Iterator[Engine]:
         yield Sqlite(folder)
     elif name == "postgresql":
         servers = postgresql_or_skip()
-        yield Postgresql(next(servers))
-        next(servers, None)
+        try:
+            yield Postgresql(next(servers))
+        finally:
+            next(servers, None)
     else:
         with running_redis(*DURABLE) as server:
             yield Redis(server)
