@@ -105,10 +105,11 @@ class InvalidToken(ProtocolError):
 
 
 class TemporarilyUnavailable(ProtocolError):
-    """The store cannot answer now; the same request may succeed later."""
+    """The store cannot answer now; the same request may succeed later, in `retry_after_s` seconds if all goes well."""
 
     error = "temporarily_unavailable"
     status = 503
+    retry_after_s = 5
 
 
 class ServerFault(ProtocolError):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from oic.utils.http_util import Response
 
-from ..errors import InvalidClient, InvalidToken, ProtocolError
+from ..errors import InvalidClient, InvalidToken, ProtocolError, StoreError, TemporarilyUnavailable
 from ..pages import Page
+
+logger = logging.getLogger("oic_session_ext")
 
 NO_STORE = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 
@@ -49,13 +52,24 @@ def json_response(value: Mapping[str, Any], status: int = 200, headers: Sequence
     return RawResponse(json.dumps(value).encode(), status, [("Content-Type", "application/json"), *NO_STORE, *headers])
 
 
+def unavailable(where: str, error: StoreError) -> TemporarilyUnavailable:
+    """Return what a request is refused with when the store could not be reached, or kept changing under it; nothing was kept."""
+    logger.warning("%s: the store did not keep it: %s", where, error)
+    return TemporarilyUnavailable("the service cannot answer at the moment, please try again")
+
+
+def retry_after(error: ProtocolError) -> list[tuple[str, str]]:
+    """Return the header that says when to try again, none where that would not help."""
+    return [("Retry-After", str(error.retry_after_s))] if isinstance(error, TemporarilyUnavailable) else []
+
+
 def json_error(error: ProtocolError, *, realm: str, basic: bool = False) -> RawResponse:
     """Return the JSON of an error (RFC 6749, 5.2), with `WWW-Authenticate` where a 401 needs it.
 
     `basic` tells that the client tried HTTP Basic, so the challenge names that scheme.
     """
     body = {"error": error.error, "error_description": error.description}
-    headers: list[tuple[str, str]] = []
+    headers = retry_after(error)
     if isinstance(error, InvalidToken):
         headers.append(("WWW-Authenticate", f'Bearer realm="{realm}", error="{error.error}", error_description="{error.description}"'))
     elif isinstance(error, InvalidClient) and error.status == 401:

@@ -9,9 +9,9 @@ from typing import Any
 
 from oic.utils.http_util import Response
 
-from ..errors import InvalidRequest, ProtocolError, ServerFault, StoreError, TemporarilyUnavailable
+from ..errors import InvalidRequest, ProtocolError, ServerFault, StoreError
 from ..parameters import MAX_REQUEST_BYTES
-from .responses import RawResponse, json_response
+from .responses import RawResponse, json_response, retry_after, unavailable
 
 logger = logging.getLogger("oic_session_ext")
 
@@ -91,7 +91,7 @@ class Route:
     methods: tuple[str, ...]
     answer: Callable[[WebRequest], Response]
     refuse: Callable[[ProtocolError], Response] = lambda error: json_response(
-        {"error": error.error, "error_description": error.description}, error.status
+        {"error": error.error, "error_description": error.description}, error.status, retry_after(error)
     )
 
     def matches(self, path: str) -> bool:
@@ -128,10 +128,7 @@ class Route:
                 response.headers.append(("Allow", ", ".join(self.methods)))
             return response
         except StoreError as err:  # unreachable, or others kept changing what this request had read
-            logger.warning("%s: the store did not keep it: %s", self.name, err)
-            response = self.refuse(TemporarilyUnavailable("the service cannot answer at the moment, please try again"))
-            response.headers.append(("Retry-After", "5"))
-            return response
+            return self.refuse(unavailable(self.name, err))
         except Exception:  # the last line of defence: no traceback leaves the OP
             logger.exception("%s: unexpected", self.name)
             return self.refuse(ServerFault("something went wrong here"))

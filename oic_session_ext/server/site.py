@@ -9,8 +9,9 @@ from typing import Any
 import cherrypy
 from oic.utils.http_util import Response
 
-from ..errors import ProtocolError, ServerFault, StoreError, TemporarilyUnavailable
+from ..errors import ProtocolError, ServerFault, StoreError
 from ..provider import Route
+from ..provider.responses import unavailable
 from .consent import ConsentPage
 from .front_page import FrontPage
 from .login import LoginPage
@@ -42,8 +43,7 @@ class LastResort:
             if close is not None:
                 close()
         except StoreError as err:
-            logger.warning("pages: the store did not keep it: %s", err)
-            return list(self._op.error_page(TemporarilyUnavailable("the service cannot answer now"))(environ, start_response))
+            return list(self._op.error_page(unavailable("pages", err))(environ, start_response))
         except Exception:  # the last line of defence: no traceback leaves the OP
             logger.exception("pages: unexpected")
             return list(self._op.error_page(ServerFault("something went wrong here"))(environ, start_response))
