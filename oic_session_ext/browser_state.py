@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from .errors import ConfigError
+from .errors import ConfigError, Conflict
 from .settings import SessionManagementSettings
+from .store.base import ClaimFact, Store
 
 _UNAUTHENTICATED = b"oic_session_ext op_browser_state of nobody"
+_FACT = "op_browser_state of nobody"
 _COOKIE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _OUR_VALUE = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _MAX_COOKIE_HEADER = 16 * 1024
@@ -30,14 +32,24 @@ def new_op_browser_state() -> str:
     return secrets.token_urlsafe(32)
 
 
-def unauthenticated_op_browser_state(settings: SessionManagementSettings, ring_key: bytes) -> str:
+def unauthenticated_op_browser_state(settings: SessionManagementSettings, store: Store) -> str:
     """Return the `op_browser_state` of browsers in which nobody is signed in: the same on every server of a cluster (SM-18).
 
-    `ring_key` is the shared secret's key for this purpose; `settings.unauthenticated_key` takes its place when set. The value is
-    derived either way, so that the configured text itself is not in every visitor's cookies.
+    The first server that asks makes it; it is a fact of the store from then on, whatever secrets are rotated: a change of it would make
+    every RP that watches ask. With `settings.unauthenticated_key` it is derived from that instead, so that the configured text itself is
+    not in every visitor's cookies.
     """
-    key = settings.unauthenticated_key.encode() if settings.unauthenticated_key is not None else ring_key
-    return base64.urlsafe_b64encode(hmac.digest(key, _UNAUTHENTICATED, "sha256")).rstrip(b"=").decode("ascii")
+    if settings.unauthenticated_key is not None:
+        digest = hmac.digest(settings.unauthenticated_key.encode(), _UNAUTHENTICATED, "sha256")
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+    known = store.fact(_FACT)
+    if known is None:
+        known = new_op_browser_state()
+        try:
+            store.commit([ClaimFact(_FACT, known)])
+        except Conflict:  # another server was first
+            known = store.fact(_FACT) or known
+    return known
 
 
 def may_write_browser_state(headers: Mapping[str, str], carried_valid_session: bool) -> bool:

@@ -87,6 +87,11 @@ def import_key(jwk: Mapping[str, Any]) -> Key:
         raise BadKey("the key is malformed") from err
 
 
+def thumbprint(jwk: Mapping[str, Any]) -> str:
+    """Return the public id of an RSA or EC key, private or public (RFC 7638). Raises: BadKey: as `import_key`."""
+    return import_key(jwk).thumbprint()
+
+
 def mac_key(client_secret: str, alg: str) -> Key:
     """Return the key with which a client's secret signs and verifies under HS256, HS384 or HS512 (OIDCC-10.1).
 

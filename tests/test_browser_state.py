@@ -18,12 +18,12 @@ from oic_session_ext.browser_state import (
 )
 from oic_session_ext.errors import ConfigError
 from oic_session_ext.settings import SessionManagementSettings
+from oic_session_ext.store.memory import MemoryStore
 
 SETTINGS = SessionManagementSettings()
 HTTPS = CookiePolicy("https://op.example.org/tenant", SETTINGS)
 LOOPBACK = CookiePolicy("http://localhost:8080", SETTINGS)
 BASE64URL_256_BITS = re.compile(r"[A-Za-z0-9_-]{43}")
-RING_KEY = bytes(range(32))
 
 
 def attributes(set_cookie: str) -> set[str]:
@@ -39,23 +39,35 @@ def test_a_new_state_is_256_random_bits() -> None:
 
 
 @pytest.mark.spec("SM-18")
-def test_the_state_of_nobody_is_the_same_on_every_server_with_the_secret() -> None:
-    one, other = (unauthenticated_op_browser_state(SETTINGS, RING_KEY) for _ in range(2))
+def test_the_state_of_nobody_is_the_same_on_every_server_of_a_store() -> None:
+    store = MemoryStore()
+
+    one, other = (unauthenticated_op_browser_state(SETTINGS, store) for _ in range(2))
 
     assert BASE64URL_256_BITS.fullmatch(one)
     assert one == other
 
 
 @pytest.mark.spec("SM-18")
-def test_the_state_of_nobody_differs_with_the_secret() -> None:
-    assert unauthenticated_op_browser_state(SETTINGS, RING_KEY) != unauthenticated_op_browser_state(SETTINGS, RING_KEY[::-1])
+def test_the_state_of_nobody_is_anothers_in_another_store() -> None:
+    assert unauthenticated_op_browser_state(SETTINGS, MemoryStore()) != unauthenticated_op_browser_state(SETTINGS, MemoryStore())
 
 
 @pytest.mark.spec("SM-18")
-def test_a_configured_key_takes_the_place_of_the_secret_and_is_not_shown() -> None:
+def test_of_two_servers_that_make_the_state_of_nobody_at_once_both_have_the_firsts(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    first = unauthenticated_op_browser_state(SETTINGS, store)
+    answers, fact = iter([None]), store.fact
+    monkeypatch.setattr(store, "fact", lambda name: next(answers, fact(name)))
+
+    assert unauthenticated_op_browser_state(SETTINGS, store) == first
+
+
+@pytest.mark.spec("SM-18")
+def test_a_configured_key_takes_the_place_of_the_store_and_is_not_shown() -> None:
     settings = SessionManagementSettings(unauthenticated_key="the-same-on-all-servers")
 
-    one, other = (unauthenticated_op_browser_state(settings, key) for key in (RING_KEY, RING_KEY[::-1]))
+    one, other = (unauthenticated_op_browser_state(settings, MemoryStore()) for _ in range(2))
 
     assert one == other
     assert BASE64URL_256_BITS.fullmatch(one)

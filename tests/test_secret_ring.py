@@ -34,7 +34,7 @@ def test_a_key_has_the_length_asked_for():
 def test_after_a_rotation_the_new_secret_makes_and_the_old_is_still_believed():
     rotated = SecretRing([NEW, OLD])
 
-    assert rotated.derive_all("tokens") == [SecretRing([NEW]).derive("tokens"), SecretRing([OLD]).derive("tokens")]
+    assert rotated.derive_all("tokens") == (SecretRing([NEW]).derive("tokens"), SecretRing([OLD]).derive("tokens"))
     assert rotated.derive("tokens") == rotated.derive_all("tokens")[0]
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import click
 
+from .adopt import adopt_command
 from .config_file import check_config_command
+from .keys import keys_group
 from .migrate import migrate_command
+from .secrets import secrets_group
 from .serve import serve_command
 from .sessions import sessions_group
 from .users import users_group
@@ -30,3 +33,6 @@ main.add_command(check_config_command)
 main.add_command(migrate_command)
 main.add_command(sessions_group)
 main.add_command(users_group)
+main.add_command(secrets_group)
+main.add_command(keys_group)
+main.add_command(adopt_command)

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from joserfc.jwk import ECKey, RSAKey
+from joserfc.util import urlsafe_b64decode
 from oic.utils.keyio import KeyBundle, KeyJar
 
 from .. import jose
 from ..jose import Key
 
+_MIN_RSA_BITS = 2048
 _CURVE_OF_ALG = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 
 
@@ -36,6 +38,11 @@ class OpKeys:
             if key.kty == family and not key.inactive_since and (family == "RSA" or key.crv == _CURVE_OF_ALG.get(alg)):
                 return self._convert(key)
         raise KeyError(alg)
+
+    def take_up(self, jar: KeyJar) -> None:
+        """Have another jar's own keys from now on."""
+        self._keyjar.issuer_keys[""] = jar.issuer_keys[""]
+        self._converted = {}
 
     def issuer_keys(self) -> list[Key]:
         """Return every key that may have signed an ID Token of ours, retired ones included (OIDCC-10.1)."""
@@ -77,12 +84,23 @@ class OpKeys:
 
 def generate_private_jwks() -> dict[str, list[dict[str, Any]]]:
     """Return fresh private keys: RSA and P-256 to sign with, RSA for hints that an RP encrypts to this OP."""
-    keys: list[RSAKey | ECKey] = [
-        RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, auto_kid=True),
-        ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True),
-        RSAKey.generate_key(2048, {"use": "enc", "alg": "RSA-OAEP-256"}, auto_kid=True),
-    ]
-    return {"keys": [key.as_dict(private=True) for key in keys]}
+    kinds = (
+        {"kty": "RSA", "use": "sig", "alg": "RS256"},
+        {"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256"},
+        {"kty": "RSA", "use": "enc", "alg": "RSA-OAEP-256"},
+    )
+    return {"keys": [new_private_jwk(kind) for kind in kinds]}
+
+
+def new_private_jwk(like: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a fresh private key for the same use as another, as a JWK; its `kid` is its thumbprint, which no other key has."""
+    parameters: Any = {name: like[name] for name in ("use", "alg") if like.get(name)}
+    key: RSAKey | ECKey
+    if like["kty"] == "EC":
+        key = ECKey.generate_key(like["crv"], parameters, auto_kid=True)
+    else:
+        key = RSAKey.generate_key(max(_MIN_RSA_BITS, _bits_of(like)), parameters, auto_kid=True)
+    return key.as_dict(private=True)
 
 
 def key_jar(private_jwks: Mapping[str, Any]) -> KeyJar:
@@ -98,6 +116,10 @@ def key_jar(private_jwks: Mapping[str, Any]) -> KeyJar:
     if not OpKeys(jar).signing_algs():
         raise ValueError("must hold a private RSA or EC key with use sig")
     return jar
+
+
+def _bits_of(jwk: Mapping[str, Any]) -> int:
+    return len(urlsafe_b64decode(str(jwk.get("n", "")).encode())) * 8
 
 
 def _text(value: object) -> str:

@@ -12,7 +12,7 @@ from oic.utils.http_util import Response
 from ..clock import Clock, system_clock
 from ..errors import ProtocolError
 from ..provider import Route, WebRequest
-from ..secret_ring import SecretRing, load_or_create
+from ..secret_ring import SecretRing
 from ..store import open_store
 from ..store.base import Store
 from ..sweeper import Sweeper
@@ -21,6 +21,7 @@ from .client_address import with_client_address
 from .op import BundledProvider
 from .protocol_routes import protocol_routes
 from .settings import ServerSettings
+from .shared_secrets import SharedSecrets
 from .site import LastResort, Site, take_no_parameters
 from .transport_security import with_strict_transport_security
 from .web_session import web_session_middleware
@@ -45,16 +46,18 @@ def build_server(settings: ServerSettings, *, clock: Clock = system_clock) -> Se
     Raises: ConfigError: something that the settings name is not usable; StoreUnavailable: the store does not answer.
     """
     store = open_store(settings.store)
-    secrets = _secrets(settings)
-    op = BundledProvider(settings, store, secrets, clock=clock)
+    shared = SharedSecrets(settings, store, clock)
+    shared.join()
+    op = BundledProvider(settings, store, shared.ring, shared.keys.held.key_jar(), clock=clock)
+    shared.keys.listeners.append(lambda keys: op.op_keys.take_up(keys.key_jar()))
     tree = cherrypy._cptree.Tree()
-    tree.mount(_pages(op, settings, secrets), op.base_path)
+    tree.mount(_pages(op, settings, shared.ring), op.base_path)
     if op.base_path:
         tree.graft(Route("elsewhere", "/", ("GET", "POST"), _nothing_here, op.error_page), "")
     for route in protocol_routes(op, settings):
         tree.graft(route, route.path)
     sweeper = Sweeper(store, op.clients, op.session_settings, clock)
-    application = with_client_address(tree, settings.listen.proxy)
+    application = with_client_address(shared.following(tree), settings.listen.proxy)
     if settings.issuer.startswith("https:") and not settings.is_on_loopback:  # there it would lock out every other port's http
         application = with_strict_transport_security(application)
     return Server(op, store, application, sweeper, Background(sweeper))
@@ -62,14 +65,6 @@ def build_server(settings: ServerSettings, *, clock: Clock = system_clock) -> Se
 
 def _nothing_here(_: WebRequest) -> Response:
     raise ProtocolError("there is nothing here", error="not_found", status=404)
-
-
-def _secrets(settings: ServerSettings) -> SecretRing:
-    if settings.secrets is not None and settings.secrets.env is not None:
-        return SecretRing.from_text(settings.secrets.read())
-    if settings.secrets_file is not None:
-        return load_or_create(settings.secrets_file)
-    return SecretRing.from_text(SecretRing.generate_text())
 
 
 def _pages(op: BundledProvider, settings: ServerSettings, secrets: SecretRing) -> cherrypy.Application:
@@ -98,9 +93,8 @@ def _pages(op: BundledProvider, settings: ServerSettings, secrets: SecretRing) -
     application.toolboxes["tools"].take_no_parameters = cherrypy.Tool("before_handler", take_no_parameters, priority=1)
     application.log.access_log.disabled = True  # request lines hold ID Tokens
     is_https = settings.issuer.startswith("https:")
-    session_key = secrets.derive("web session")
     application.wsgiapp.pipeline[:] = [
         ("last_resort", lambda app: LastResort(app, op)),
-        ("web_session", lambda app: web_session_middleware(app, store=op.store, clock=op.clock, key=session_key, is_https=is_https)),
+        ("web_session", lambda app: web_session_middleware(app, store=op.store, clock=op.clock, secrets=secrets, is_https=is_https)),
     ]
     return application

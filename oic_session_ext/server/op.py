@@ -11,6 +11,7 @@ from oic.utils.authn.client import verify_client
 from oic.utils.authn.user import UserAuthnMethod
 from oic.utils.authz import AuthzHandling
 from oic.utils.http_util import Response
+from oic.utils.keyio import KeyJar
 
 from ..clock import Clock, system_clock
 from ..model import Consent, OpSession, Reason
@@ -28,7 +29,6 @@ from ..session_state import origin_of
 from ..store.base import PutConsent, Store
 from .client_database import ServerClients
 from .settings import ServerSettings
-from .signing_keys import load_key_jar
 from .users import UserDirectory
 
 PASSWORD_ACR = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
@@ -61,7 +61,7 @@ class LoginRedirect(UserAuthnMethod):
 class BundledProvider(Provider):
     """The provider behind the bundled server's routes."""
 
-    def __init__(self, settings: ServerSettings, store: Store, secrets: SecretRing, *, clock: Clock = system_clock) -> None:
+    def __init__(self, settings: ServerSettings, store: Store, secrets: SecretRing, keyjar: KeyJar, *, clock: Clock = system_clock) -> None:
         self.base_path = urlsplit(settings.issuer).path.rstrip("/")
         self.origin = origin_of(settings.issuer)
         self.users = UserDirectory(settings.users)
@@ -77,7 +77,7 @@ class BundledProvider(Provider):
             self._userinfo,
             AuthzHandling(),
             verify_client,
-            keyjar=load_key_jar(settings.keys_file),
+            keyjar=keyjar,
             baseurl=settings.issuer,
             session_management=management,
             pages=Pages(asset_base=f"{self.base_path}/{ASSETS_URL}", override=settings.pages.folder),

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StrictInt, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, ValidationInfo
 from pydantic.networks import IPvAnyNetwork
 from pydantic_core import PydanticCustomError
 
@@ -177,7 +177,7 @@ class SessionManagementSection(SettingsSection):
 
     unauthenticated_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,256}$")] | None = None
     """The `op_browser_state` of browsers in which nobody is signed in; the same on every server that shares the issuer. Without it,
-    it is derived from the shared secret."""
+    it is made once and kept in the store."""
 
 
 class LogoutSettings(SettingsSection):
@@ -296,6 +296,28 @@ class LoggingSettings(SettingsSection):
     """`console` for people, `json` (one object per line) for machines."""
 
 
+class KeySource(SettingsSection):
+    """Where the private signing keys are kept: exactly one of the three. A path alone is a file."""
+
+    file: ConfigPath | None = None
+    """A file that holds them, readable by the server alone."""
+
+    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """Name of the environment variable that holds them."""
+
+    in_store: Flag = False
+    """Whether they are in the store, sealed with the secrets: then these alone are handed to each server."""
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what is wrong with the choice; whether the keys are good is found out at start."""
+        if [self.file is not None, self.env is not None, self.in_store].count(True) != 1:
+            yield (), "must have exactly one of file, env, in_store: true"
+
+
+def _path_as_source(value: object) -> object:
+    return {"file": value} if isinstance(value, str | Path) else value
+
+
 class ServerSettings(SettingsSection):
     """The whole file."""
 
@@ -310,12 +332,12 @@ class ServerSettings(SettingsSection):
     `redis://HOST:PORT/DATABASE` are for several servers; `"memory:"` (in quotes) keeps nothing when the server stops."""
 
     secrets: SecretSource | None = None
-    """The server's secrets, one a line in base64url, each of at least 32 random bytes: the first signs, all verify. Without it: the file
-    `secrets` beside the SQLite database. A file that is not there is made at the first start, readable by its owner alone."""
+    """The server's secrets, one a line in base64url, each of at least 32 random bytes: the first is in use, all are believed. Without
+    it: the file `secrets` beside the SQLite database. A file that is not there is made at the first start, readable by its owner alone."""
 
-    keys: ConfigPath | None = None
-    """The private signing keys, a JSON Web Key Set. Without it: the file `keys.json` beside the SQLite database. Made at the first
-    start, readable by its owner alone."""
+    keys: Annotated[KeySource | None, BeforeValidator(_path_as_source)] = None
+    """The private signing keys, a JSON Web Key Set: a path, or a section. The first key of each kind signs, all are published. Without it:
+    the file `keys.json` beside the SQLite database. A file that is not there is made at the first start, readable by its owner alone."""
 
     session: SessionSettings = SessionSettings()
     """OP sessions."""
@@ -359,8 +381,8 @@ class ServerSettings(SettingsSection):
 
     @property
     def keys_file(self) -> Path | None:
-        """The file of the private keys; None when they live and die with the process (`memory:`)."""
-        return self.keys if self.keys is not None else self._beside_store("keys.json")
+        """The file of the private keys; None when they are elsewhere, or live and die with the process (`memory:`)."""
+        return self.keys.file if self.keys is not None else self._beside_store("keys.json")
 
     def session_management_settings(self) -> SessionManagementSettings:
         """Return the extension's share of these settings."""

@@ -15,15 +15,19 @@ from typing import Any
 
 from beaker.container import NamespaceManager
 from beaker.middleware import SessionMiddleware
+from beaker.session import Session
 
+from ..browser_state import read_cookies
 from ..clock import Clock
 from ..errors import InvalidRequest
 from ..model import EphemeralRecord
+from ..secret_ring import SecretRing
 from ..store.base import DeleteEphemeral, PutEphemeral, Store
 
 ENVIRON_KEY = "oic_session_ext.web_session"
 _KIND = "web_session"
 _LIFETIME_S = 3600
+_SIGNATURE = 40
 _MAX_PENDING = 8
 _MAX_PENDING_BYTES = 32 * 1024
 
@@ -61,15 +65,32 @@ class StoreNamespace(NamespaceManager):  # type: ignore[misc]
         del self["session"]
 
 
+class SignedSession(Session):  # type: ignore[misc]
+    """A Beaker session whose id any of the shared secrets may have signed; Beaker itself knows one."""
+
+    def __init__(self, request: MutableMapping[str, Any], *, secrets: SecretRing, key: str, **options: Any) -> None:
+        ours, *others = (one.hex() for one in secrets.derive_all("web session"))
+        header = request.get("cookie")
+        signed = read_cookies(header).get(key, "")
+        if header and any(hmac.compare_digest(signed.encode(), _signed(signed[_SIGNATURE:], one).encode()) for one in others):
+            request["cookie"] = f"{key}={_signed(signed[_SIGNATURE:], ours)}"
+        super().__init__(request, key=key, **options | {"secret": ours})
+
+
+def _signed(session_id: str, secret: str) -> str:
+    """Return a session's id as Beaker's `SignedCookie` writes it."""
+    return hmac.new(secret.encode(), session_id.encode(), "sha1").hexdigest() + session_id
+
+
 def web_session_middleware(
-    application: Callable[..., Iterable[bytes]], *, store: Store, clock: Clock, key: bytes, is_https: bool
+    application: Callable[..., Iterable[bytes]], *, store: Store, clock: Clock, secrets: SecretRing, is_https: bool
 ) -> Callable[..., Iterable[bytes]]:
-    """Return the application with a web session in its environ; `key` signs the session's id."""
+    """Return the application with a web session in its environ; a key of `secrets` signs the session's id."""
     return SessionMiddleware(  # type: ignore[no-any-return]
         application,
         {
             "session.key": "__Host-op_login" if is_https else "op_login",
-            "session.secret": key.hex(),
+            "session.session_class": SignedSession,
             "session.data_serializer": "json",
             "session.httponly": True,
             "session.secure": is_https,
@@ -78,6 +99,7 @@ def web_session_middleware(
             "session.save_accessed_time": False,
         },
         environ_key=ENVIRON_KEY,
+        secrets=secrets,
         namespace_class=StoreNamespace,
         store=store,
         clock=clock,

@@ -9,6 +9,7 @@ import pytest
 
 from oic_session_ext.browser_state import CookiePolicy
 from oic_session_ext.session_state import verify_session_state
+from oic_session_ext.store.memory import MemoryStore
 
 from .conftest import ALL_RESPONSE_TYPES, request_of
 
@@ -178,7 +179,8 @@ def test_renewals_tokens_userinfo_and_a_second_login_leave_the_state_alone(op, b
 
 @pytest.mark.spec("SM-18")
 def test_nobody_signed_in_has_one_state_on_every_server(make_op):
-    first, second = make_op().browser(), make_op().browser()
+    store = MemoryStore()
+    first, second = make_op(store=store).browser(), make_op(store=store).browser()
     first.renew()
     second.renew()
 

@@ -11,7 +11,8 @@ import pytest
 
 from oic_session_ext.errors import ConfigError
 from oic_session_ext.provider.keys import OpKeys, generate_private_jwks
-from oic_session_ext.server.signing_keys import load_key_jar
+from oic_session_ext.server.shared_secrets import SharedSecrets
+from oic_session_ext.store.memory import MemoryStore
 from tests.bundled_op import Op, make_settings
 
 GOOD = generate_private_jwks()
@@ -23,24 +24,30 @@ def write(path: Path, content: Any, mode: int = 0o600) -> Path:
     return path
 
 
+def load(path: Path | None) -> OpKeys:
+    """The keys that a server with this file has."""
+    shared = SharedSecrets(make_settings(None if path is None else str(path)), MemoryStore())
+    return OpKeys(shared.keys.held.key_jar())
+
+
 def test_keys_are_made_at_the_first_start_and_stay_the_same(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
 
-    first, second = OpKeys(load_key_jar(path)).public_jwks(), OpKeys(load_key_jar(path)).public_jwks()
+    first, second = load(path).public_jwks(), load(path).public_jwks()
 
     assert first == second
-    assert OpKeys(load_key_jar(path)).signing_algs() == ["RS256", "ES256"]
+    assert load(path).signing_algs() == ["RS256", "ES256"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_keys_without_a_file_live_and_die_with_the_process() -> None:
-    assert OpKeys(load_key_jar(None)).public_jwks() != OpKeys(load_key_jar(None)).public_jwks()
+    assert load(None).public_jwks() != load(None).public_jwks()
 
 
 def test_keys_of_ones_own_are_taken(tmp_path: Path) -> None:
     only_ec = {"keys": [key for key in GOOD["keys"] if key["kty"] == "EC"]}
 
-    assert OpKeys(load_key_jar(write(tmp_path / "keys.json", only_ec))).signing_algs() == ["ES256"]
+    assert load(write(tmp_path / "keys.json", only_ec)).signing_algs() == ["ES256"]
 
 
 def test_what_is_published_holds_no_private_part(tmp_path: Path) -> None:
@@ -53,6 +60,9 @@ def test_what_is_published_holds_no_private_part(tmp_path: Path) -> None:
 
 
 BAD = {
+    "one that is there twice": {"keys": [GOOD["keys"][0], GOOD["keys"][0]]},
+    "two of one kid": {"keys": [GOOD["keys"][0], GOOD["keys"][1] | {"kid": GOOD["keys"][0]["kid"]}]},
+    "two of one kind without a kid": {"keys": [{n: v for n, v in generate_private_jwks()["keys"][1].items() if n != "kid"} for _ in "ab"]},
     "empty": "",
     "no JSON": "{",
     "a list": [],
@@ -77,7 +87,7 @@ def test_a_bad_file_stops_the_start_and_is_named(tmp_path: Path, content: Any) -
     path = write(tmp_path / "keys.json", content)
 
     with pytest.raises(ConfigError) as caught:
-        load_key_jar(path)
+        load(path)
 
     assert str(path) in str(caught.value)
     assert str(GOOD["keys"][0]["d"]) not in str(caught.value)
@@ -87,4 +97,4 @@ def test_a_bad_file_stops_the_start_and_is_named(tmp_path: Path, content: Any) -
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])
 def test_keys_that_others_can_read_stop_the_start(tmp_path: Path, mode: int) -> None:
     with pytest.raises(ConfigError, match="chmod 600"):
-        load_key_jar(write(tmp_path / "keys.json", GOOD, mode))
+        load(write(tmp_path / "keys.json", GOOD, mode))

@@ -12,13 +12,14 @@ import pytest
 
 from oic_session_ext.errors import InvalidRequest
 from oic_session_ext.model import EphemeralRecord
+from oic_session_ext.secret_ring import SecretRing
 from oic_session_ext.server.web_session import StoreNamespace, WebSession, web_session_middleware
 from oic_session_ext.store.memory import MemoryStore
 from oic_session_ext.testing import FakeClock
 from tests.bundled_op import Op, OpBrowser, make_settings
 from tests.wsgi_browser import Answer, Browser
 
-KEY = b"k" * 32
+RING = SecretRing([b"s" * 32])
 PROTOCOL_PATHS = [
     "/authorization",
     "/token",
@@ -38,12 +39,12 @@ class Pages:
     """Two requests of one browser, each with something to do."""
 
     def __init__(
-        self, *, key: bytes = KEY, is_https: bool = False, store: MemoryStore | None = None, clock: FakeClock | None = None
+        self, *, secrets: SecretRing = RING, is_https: bool = False, store: MemoryStore | None = None, clock: FakeClock | None = None
     ) -> None:
         self.store, self.clock = store or MemoryStore(), clock or FakeClock()
         self.work: Callable[[WebSession], object] = lambda _: None
         self.result: Any = None
-        application = web_session_middleware(self._answer, store=self.store, clock=self.clock, key=key, is_https=is_https)
+        application = web_session_middleware(self._answer, store=self.store, clock=self.clock, secrets=secrets, is_https=is_https)
         self.browser = Browser(application, "http://localhost:8080")
         self.answer: Answer | None = None
 
@@ -158,7 +159,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(is_https: bool, name: s
 @pytest.mark.parametrize("is_forged", [True, False], ids=["forged", "of another secret"])
 def test_a_cookie_that_was_not_signed_here_is_nobodys(pages: Pages, is_forged: bool) -> None:
     token = pages.do(WebSession.csrf_token)
-    other = pages if is_forged else Pages(store=pages.store, key=b"x" * 32)
+    other = pages if is_forged else Pages(store=pages.store, secrets=SecretRing([b"x" * 32]))
     cookie = pages.browser.jar["op_login"]
     other.browser.jar = {"op_login": cookie[:-1] + ("0" if cookie[-1] != "0" else "1") if is_forged else cookie}
 

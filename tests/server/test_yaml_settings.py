@@ -369,8 +369,10 @@ def test_whatever_the_values_they_are_told_and_never_a_crash(tmp_path: Path, val
         pytest.param(
             "session_management: {unauthenticated_key: short}", "session_management.unauthenticated_key", 6, "must match", id="key"
         ),
-        pytest.param("keys: [a]", "keys", 6, "must be the path", id="a list for a path"),
-        pytest.param('keys: ""', "keys", 6, "must be the path", id="an empty path"),
+        pytest.param("pages: {folder: [a]}", "pages.folder", 6, "must be the path", id="a list for a path"),
+        pytest.param('keys: ""', "keys.file", 6, "must be the path", id="an empty path"),
+        pytest.param("keys: {in_store: true, env: KEYS}", "keys", 6, "exactly one of file, env, in_store", id="keys in two places"),
+        pytest.param("keys: {in_store: false}", "keys", 6, "exactly one of file, env, in_store", id="keys nowhere"),
         pytest.param("pages: {folder: nowhere}", "pages.folder", 6, "nowhere is not a folder", id="no such folder"),
         pytest.param("secrets: {}", "secrets", 6, "exactly one of file, env", id="secrets from nowhere"),
         pytest.param("secrets: {file: a, env: B}", "secrets", 6, "exactly one of file, env", id="secrets from two places"),
