@@ -30,7 +30,7 @@ class ClientAuthentication:
     """
 
     find: Callable[[str], Mapping[str, Any] | None]
-    keys_of: Callable[[str, Mapping[str, Any]], list[jose.Key]]
+    keys_of: Callable[[str, Mapping[str, Any], str | None], list[jose.Key]]
     audiences: tuple[str, ...]
     claim_once: Callable[[str, int], None]
 
@@ -87,7 +87,10 @@ class ClientAuthentication:
         expected = client.get("token_endpoint_auth_signing_alg")
         algs = {str(expected)} if expected else jose.MAC_ALGS if symmetric else jose.ASYMMETRIC_ALGS
         try:
-            keys = [jose.mac_key(str(client.get("client_secret") or ""), alg)] if symmetric else self.keys_of(client_id, client)
+            if symmetric:
+                keys = [jose.mac_key(str(client.get("client_secret") or ""), alg)]
+            else:
+                keys = self.keys_of(client_id, client, unverified.header.get("kid"))
             claims = jose.verify(token, keys, algs).claims
         except (jose.BadJwt, jose.BadKey) as err:
             raise _refused("assertion not signed by the client") from err

@@ -85,10 +85,6 @@ class ClientEndpointSeam(Seam):
         Raises: InvalidClient: it was used before.
         """
 
-    def client_keys(self, client_id: str, client: Mapping[str, Any]) -> list[jose.Key]:
-        """Return a client's registered public keys."""
-        if client_id not in self.keyjar.issuer_keys:
-            self.recuperate_keys(client_id, client)
-        bundles = self.keyjar.issuer_keys.get(client_id, [])
-        jwks = [key.serialize(private=False) for bundle in bundles for key in bundle.keys() if key.kty in ("RSA", "EC")]  # noqa: SIM118 no dict
-        return [jose.import_key(jwk) for jwk in jwks]
+    def client_keys(self, client_id: str, client: Mapping[str, Any], kid: str | None = None) -> list[jose.Key]:
+        """Return a client's public keys, those of its `jwks_uri` fetched anew for a `kid` that is not among them."""
+        return self.public_keys.of(client, kid)

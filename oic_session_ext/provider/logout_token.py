@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .. import jose
@@ -43,7 +42,7 @@ class LogoutTokenSeam(EndSessionSeam):
         if not encryption_alg:
             return token
         enc = str(client.get("id_token_encrypted_response_enc") or _DEFAULT_ENC)
-        key = self._encryption_key_of(client, str(encryption_alg), enc, str(claims["aud"]))
+        key = self._encryption_key_of(client, str(encryption_alg), enc)
         return jose.encrypt(token, key, str(encryption_alg), enc, extra_header={"iss": str(claims["iss"])})
 
     def new_delivery(self) -> Delivery:
@@ -74,29 +73,11 @@ class LogoutTokenSeam(EndSessionSeam):
         except KeyError as err:
             raise jose.BadKey(f"no key of this OP fits {alg}") from err
 
-    def _encryption_key_of(self, client: Mapping[str, Any], alg: str, enc: str, client_id: str) -> jose.Key:
+    def _encryption_key_of(self, client: Mapping[str, Any], alg: str, enc: str) -> jose.Key:
         if alg in jose.SYMMETRIC_KEY_ALGS:
             return jose.encryption_key(str(client.get("client_secret") or ""), alg, enc)
         family = "EC" if alg.startswith("ECDH") else "RSA"
-        for jwk in self._keys_of(client, client_id):
+        for jwk in self.public_keys.usable_jwks(client):
             if jwk.get("kty") == family and jwk.get("use", "enc") == "enc":
                 return jose.import_key(jwk)
         raise jose.BadKey(f"the client has no key for {alg}")
-
-    def _keys_of(self, client: Mapping[str, Any], client_id: str) -> Iterator[Mapping[str, Any]]:
-        """Yield the client's public keys: those it registered, or those that pyoidc fetched from where it publishes them."""
-        registered = client.get("jwks")
-        if isinstance(registered, Mapping):
-            yield from registered.get("keys", ())
-        elif client.get("jwks_uri"):
-            if client_id not in self.keyjar:
-                self.recuperate_keys(client_id, client)
-            for key in self.keyjar.get_encrypt_key(owner=client_id):
-                if key.kty in ("RSA", "EC"):
-                    yield json.loads(json.dumps(key.serialize(private=False), default=_text))
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bytes):
-        return value.decode()
-    raise TypeError(f"not a part of a key: {type(value).__name__}")

@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from http.cookies import CookieError, SimpleCookie
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from oic.oic.provider import AuthorizationEndpoint, TokenEndpoint
-from oic.utils.http_util import InvalidCookieSign, Response, make_cookie, parse_cookie
+from oic.utils.http_util import Response
+from oic.utils.keyio import KeyBundle
 
 from .. import jose
+from ..client_keys import ClientKeys
 from ..clock import Clock, system_clock
 from ..errors import Conflict, ProtocolError, StoreError, TemporarilyUnavailable
+from ..guarded_fetch import GuardedFetch
 from ..id_token_hint import Hint, verify_id_token_hint
 from ..pages import Pages
+from ..propagation.address_guard import AddressGuard
 from ..secret_ring import SecretRing
+from ..settings import DeliverySettings
 from .client_registry import CdbClients
 from .keys import OpKeys
 from .request_scope import RequestScope, current_scope, enter_scope, leave_scope
@@ -59,21 +63,6 @@ class Seam(_Provider):
         self.cookie_func = _without_sso_cookie(self.cookie_func)
         self.op_keys = OpKeys(self.keyjar)
         self.clients = CdbClients(self.cdb)
-
-    def believed_cookie(self, cookie: Any) -> Any:
-        """Return a request's cookies so that pyoidc, which knows one seed, believes a login cookie made with any of the shared secrets."""
-        if not isinstance(cookie, str):
-            return cookie
-        for seed in self.secrets.derive_all("pyoidc cookies"):
-            with suppress(InvalidCookieSign, CookieError, ValueError):
-                found = parse_cookie(self.cookie_name, seed, cookie, self.symkey)
-                if found is not None and seed != self.seed:
-                    load, timestamp = found
-                    _, made = make_cookie(self.cookie_name, load, self.seed, timestamp=timestamp, enc_key=self.symkey)
-                    jar = SimpleCookie(cookie)
-                    jar[self.cookie_name] = SimpleCookie(made)[self.cookie_name].value
-                    return jar.output(attrs=[], header="", sep=";").strip()
-        return cookie
 
     def new_scope(self) -> RequestScope:
         """Return a fresh scope for one attempt at a request."""
@@ -140,15 +129,43 @@ class Seam(_Provider):
         """Return a client's metadata, None when it is not registered."""
         return self.clients.get(client_id)
 
+    def outbound_settings(self) -> DeliverySettings:
+        """Return how this OP reaches the servers of its clients: which networks it may enter, which certificates it believes."""
+        return DeliverySettings()
+
+    @cached_property
+    def address_guard(self) -> AddressGuard:
+        """What judges the addresses that a client's registration leads to (SEC-08)."""
+        return AddressGuard(self.outbound_settings().allow_networks)
+
+    @cached_property
+    def guarded_fetch(self) -> GuardedFetch:
+        """What fetches documents from where a client's registration says."""
+        settings = self.outbound_settings()
+        return GuardedFetch(self.address_guard, timeout_s=settings.timeout_s, ca_file=settings.ca_file)
+
+    @cached_property
+    def public_keys(self) -> ClientKeys:
+        """The public keys of clients, registered or fetched."""
+        return ClientKeys(self.guarded_fetch, self.clock)
+
     def recuperate_keys(self, cid: str, client_info: Mapping[str, Any]) -> None:
-        """Load a client's keys into the key jar; that a public client has no secret is no fault."""
-        self.keyjar.issuer_keys[cid] = []
+        """Load a client's registered keys into pyoidc's key jar; that a public client has no secret is no fault.
+
+        pyoidc's own way fetches any `jwks_uri`, unguarded, and answers a malformed key with an exception. What is published elsewhere
+        is fetched when it is needed, by `public_keys`.
+        """
+        self._fill_key_jar(cid, client_info, [] if client_info.get("jwks_uri") else self.public_keys.usable_jwks(client_info))
+
+    def encrypt(self, payload: Any, client_info: Mapping[str, Any], cid: str, val_type: str = "id_token", cty: str = "") -> Any:
+        """Encrypt for a client, with its keys as they are now."""
+        self._fill_key_jar(cid, client_info, self.public_keys.usable_jwks(client_info))
+        return super().encrypt(payload, client_info, cid, val_type, cty)
+
+    def _fill_key_jar(self, cid: str, client_info: Mapping[str, Any], jwks: list[dict[str, Any]]) -> None:
+        self.keyjar.issuer_keys[cid] = [KeyBundle(jwks)] if jwks else []
         if client_info.get("client_secret"):
             self.keyjar.add_symmetric(cid, client_info["client_secret"], usage=["enc", "sig"])
-        if client_info.get("jwks_uri"):
-            self.keyjar.add(cid, client_info["jwks_uri"])
-        elif client_info.get("jwks"):
-            self.keyjar.import_jwks(client_info["jwks"], cid)
 
     def error_page(self, error: ProtocolError, *, sign_out_action: str | None = None) -> RawResponse:
         """Return the page that tells a person what was wrong; nothing of the request is on it.

@@ -22,7 +22,7 @@ from ..model import EphemeralRecord, OpSession
 from ..op_session import begin_op_session, end_if_over, join_rp, op_session_of_cookie, use_op_session
 from ..secret_ring import SecretRing
 from ..session_state import issue_session_state
-from ..settings import SessionManagementSettings
+from ..settings import DeliverySettings, SessionManagementSettings
 from ..store.base import ClaimEphemeral, Store
 from ..store.unit_of_work import UnitOfWork
 from .authorization import AuthorizationSeam
@@ -71,6 +71,10 @@ class SessionManagementMixin(SessionRoutes, LogoutTokenSeam, IdTokenSeam, Author
         self.id_token_lifetime_s = self.session_settings.id_token_lifetime_s
         self.cookie_policy = CookiePolicy(self.name, self.session_settings)
         self.unauthenticated_browser_state = unauthenticated_op_browser_state(self.session_settings, self.store)
+
+    def outbound_settings(self) -> DeliverySettings:
+        """Return how RPs are reached: by the settings of delivery."""
+        return self.session_settings.delivery
 
     def new_scope(self) -> RequestScope:
         """Return a fresh scope with a unit of work on the store."""
