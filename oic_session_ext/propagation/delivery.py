@@ -104,6 +104,7 @@ class Delivery:
             except StoreError as err:
                 logger.warning("delivery: left to a worker: %s", err)
                 telling.note(notice.id, Told.PENDING)
+        self._worker.try_failing(clients)
         return telling.wait()
 
     def _work(self) -> None:

@@ -56,6 +56,12 @@ class Dispatch:
             lane = self._lanes.get(client_id)
             return None if lane is None else lane.closed_until(self._clock())
 
+    def is_failing(self, client_id: str) -> bool:
+        """Tell whether an RP did not answer for so long that it is only tried, with one notice at a time."""
+        with self._lock:
+            lane = self._lanes.get(client_id)
+            return lane is not None and lane.is_failing
+
     def waiting(self, client_id: str) -> int:
         """Return how many notices to an RP wait here."""
         with self._lock:

@@ -78,11 +78,13 @@ class Connection(asyncio.Protocol):
     # -- what asyncio calls ------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self.is_open = True
 
     def data_received(self, data: bytes) -> None:
+        """Read on; what was not asked for, or is no HTTP, ends the connection."""
         if self._answer is None:
             self.close()  # it speaks without being asked
             return
@@ -101,6 +103,7 @@ class Connection(asyncio.Protocol):
         """Let the transport close."""
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio says so
+        """Tell whoever waits for an answer."""
         self.is_open = False
         self._fail(PostFailed("connection_lost") if self._received else WentStale())
 
@@ -131,20 +134,25 @@ class Connection(asyncio.Protocol):
     # -- what the parser calls ---------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
+        """Note a second answer, which nobody asked for."""
         self._is_double = self._is_over
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep the one header that matters."""
         if name.lower() == b"retry-after":
             self._retry_after = value[:_EXCERPT]
 
     def on_headers_complete(self) -> None:
+        """Keep the status of the answer itself."""
         status = self._parser.get_status_code()
         if status >= 200 and not self._is_over:  # 100 and 103 only announce the answer
             self._status = status
 
     def on_body(self, body: bytes) -> None:
+        """Count, and keep the beginning."""
         self._body_length += len(body)
         self._excerpt = (self._excerpt + body)[:_EXCERPT]
 
     def on_message_complete(self) -> None:
+        """Note that the answer is over."""
         self._is_over = self._status != 0

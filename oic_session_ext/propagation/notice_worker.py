@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -18,7 +18,7 @@ from ..errors import Conflict, SessionExtError, StoreError
 from ..hooks import BreakerClosed, BreakerOpened, Hooks
 from ..model import Channel, LogoutNotice, Told
 from ..settings import DeliverySettings
-from ..store.base import Change, DeferNotices, PutNotice, Store
+from ..store.base import DeferNotices, PutNotice, Store
 from .dispatch import Dispatch, Outcome
 from .lane import Prepared
 from .logout_token import logout_token_claims
@@ -29,8 +29,8 @@ logger = logging.getLogger("oic_session_ext")
 _BATCH = 100
 _GROUP = 200
 _MOST_HELD = 1000
-_MOST_WAITING = 200
-_CROWDED_PAUSE_S = 2
+_MOST_WAITING = 100
+_CROWDED_PAUSE_S = 1
 
 OnTold: TypeAlias = Callable[[str, Told], None] | None
 Clients: TypeAlias = MutableMapping[str, Mapping[str, Any] | None]
@@ -106,25 +106,29 @@ class NoticeWorker:
         now = self._parts.clock()
         leased = self._parts.store.lease_notices(now, now + self._parts.settings.lease_s, limit)
         clients: dict[str, Mapping[str, Any] | None] = {}
-        changes: dict[str, Change] = {}
+        deferred: dict[str, DeferNotices] = {}
+        put_back: list[LogoutNotice] = []
         for notice in leased:
             given_up = self._dispatch.give_up_if_old(notice)
             closed_until = self._dispatch.closed_until(notice.client_id)
             if given_up is not None:
                 self._outcomes.append(given_up)
             elif closed_until is not None:
-                changes[notice.client_id] = DeferNotices(notice.client_id, closed_until)
+                deferred[notice.client_id] = DeferNotices(notice.client_id, closed_until)
+            elif self._dispatch.waiting(notice.client_id) >= _MOST_WAITING:
+                # so that the many notices of one RP do not keep those of all others from being leased
+                deferred[notice.client_id] = DeferNotices(notice.client_id, now + _CROWDED_PAUSE_S)
+                put_back.append(replace(notice, due_at=now + _CROWDED_PAUSE_S))
             else:
                 self.offer(notice, clients)
-                if self._dispatch.waiting(notice.client_id) > _MOST_WAITING:
-                    # so that the many notices of one RP do not keep those of all others from being leased
-                    changes[notice.client_id] = DeferNotices(notice.client_id, now + _CROWDED_PAUSE_S)
-        if changes:
-            self._parts.store.commit(list(changes.values()))
+        self.try_failing(clients)
+        self._outcomes.extend(Outcome(Told.PENDING, (PutNotice(notice),), ()) for notice in put_back)
+        if deferred:
+            self._parts.store.commit(list(deferred.values()))
         return len(leased) == limit
 
     def offer(self, notice: LogoutNotice, clients: Clients, on_told: OnTold = None) -> None:
-        """Sign a Logout Token for a leased notice and let it be sent; from any thread.
+        """Sign a Logout Token for a leased notice and let it be sent; from any thread. `try_failing` comes after a group of these.
 
         `clients` are those that were looked up before. `on_told` is told what is known of the notice, once or when it is left to
         another worker. Raises: StoreUnavailable: the client cannot be looked up; nobody was told.
@@ -143,7 +147,14 @@ class NoticeWorker:
                 on_told(notice.id, outcome.told)
             return
         self._dispatch.offer(prepared)
-        self._pump(notice.client_id)
+        if not self._dispatch.is_failing(notice.client_id):
+            self._pump(notice.client_id)
+
+    def try_failing(self, client_ids: Iterable[str]) -> None:
+        """After a group of offers: let those clients be tried that do not answer, now that there is a choice of what to try them with."""
+        for client_id in client_ids:
+            if self._dispatch.is_failing(client_id):
+                self._pump(client_id)
 
     def give_back(self) -> None:
         """Have what waits here due at once, for another worker."""
