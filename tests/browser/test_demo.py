@@ -1,4 +1,4 @@
-"""The demonstration in real Chromium: sign in, stay in step, sign out, over the bundled OP and two RPs."""
+"""The demonstration in real Chromium: sign in, stay in step, sign out, over the bundled OP and its RPs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 from playwright.sync_api import BrowserContext, Page, expect
 
 from examples.demo import RunningPart, plan, stop_all
@@ -113,6 +114,14 @@ def both_signed_in(browser: BrowserContext, demo: DemoConfig) -> tuple[Page, Pag
     at_b = open_page(browser, demo.rp_b)
     sign_in_silently(at_b)
     return at_a, at_b
+
+
+def signed_in_at_a_and(browser: BrowserContext, demo: DemoConfig, address: str) -> Page:
+    """Alice signed in at RP A by password and at another RP silently, in the latest tab; the page at RP A."""
+    at_a = open_page(browser, demo.rp_a)
+    sign_in(at_a, "alice", "wonderland")
+    sign_in_silently(open_page(browser, address))
+    return at_a
 
 
 @pytest.mark.spec("CO-05", "RP-02", "SM-21")
@@ -230,6 +239,39 @@ def test_signing_out_in_one_browser_leaves_the_same_user_in_another_signed_in(
         page.goto(address + "/login")  # asks the OP anew, which would want a password if that session were gone
         expect(page.locator("#user")).to_have_text("Alice Liddell")
         expect_unchanged(page)
+
+
+@pytest.mark.spec("BC-30", "RP-33", "RP-38")
+def test_an_rp_with_a_back_channel_is_told_and_its_open_page_shows_it_at_once(browser: BrowserContext, demo: DemoConfig) -> None:
+    at_a = signed_in_at_a_and(browser, demo, demo.rp_c)
+    at_c = browser.pages[-1]
+    sign_out(at_a)
+
+    expect(at_c.get_by_role("status")).to_contain_text("over the back channel")
+
+
+@pytest.mark.spec("FC-02", "FC-04", "RP-20", "RP-22")
+def test_an_rp_with_a_front_channel_is_told_and_its_open_page_shows_it_at_once(browser: BrowserContext, demo: DemoConfig) -> None:
+    at_a = signed_in_at_a_and(browser, demo, demo.rp_d)
+    at_d = browser.pages[-1]
+    sign_out(at_a)
+
+    expect(at_d.get_by_role("status")).to_contain_text("(front channel)")
+
+
+@pytest.mark.spec("BC-34", "BC-35", "BC-36")
+def test_an_rp_that_is_down_holds_up_nobody_and_is_told_when_it_is_repaired(browser: BrowserContext, demo: DemoConfig) -> None:
+    at_a = signed_in_at_a_and(browser, demo, demo.rp_e)
+    at_e = browser.pages[-1]
+    sign_out(at_a)
+    expect(at_e.locator("#user")).to_have_text("Alice Liddell")
+    requests.post(demo.gateway + "/control?path=/fault/503&as=ok", timeout=20).raise_for_status()
+
+    expect(at_e.get_by_role("status")).to_contain_text("over the back channel", timeout=60_000)
+    told = requests.get(demo.gateway + "/received", timeout=20).json()
+    assert [told[0]["fault"], told[-1]["fault"]] == ["503", "ok"]
+    assert len({each["jti"] for each in told}) == len(told)
+    assert len({each["sid"] for each in told}) == 1
 
 
 def test_no_page_breaks_its_content_security_policy(browser: BrowserContext, demo: DemoConfig) -> None:
