@@ -55,6 +55,8 @@ ENDPOINTS = {
     "end_session resumed": Endpoint("GET", "/end_session", {"resume": "x"}, {}),
     "token code": Endpoint("POST", "/token", CODE, CLIENT),
     "token refresh": Endpoint("POST", "/token", REFRESH, CLIENT),
+    "revocation": Endpoint("POST", "/revocation", {"token": "x", "token_type_hint": "access_token"}, CLIENT),
+    "introspection": Endpoint("POST", "/introspection", {"token": "x", "token_type_hint": "access_token"}, CLIENT),
     "userinfo POST": Endpoint("POST", "/userinfo", {"access_token": "x"}, {}),
     "login GET": Endpoint("GET", "/login", AUTHORIZATION, {}),
     "login POST": Endpoint("POST", "/login", {"csrf": "x", "request_id": "x", "username": "alice", "password": "wonderland"}, {}),

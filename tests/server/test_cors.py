@@ -10,7 +10,7 @@ from tests.bundled_op import Op, OpBrowser
 from tests.wsgi_browser import Answer
 
 SPA = "https://spa.example.com"
-ENDPOINTS = {"/.well-known/openid-configuration": "GET", "/jwks.json": "GET", "/token": "POST", "/userinfo": "GET"}
+ENDPOINTS = {"/.well-known/openid-configuration": "GET", "/jwks.json": "GET", "/token": "POST", "/revocation": "POST", "/userinfo": "GET"}
 STRANGERS = [
     "https://evil.example.com",
     "null",
