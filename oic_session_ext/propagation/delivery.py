@@ -8,6 +8,7 @@ somebody else sends it again.
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -52,7 +53,7 @@ class Delivery:
             AddressGuard(self._settings.allow_networks),
             timeout_s=self._settings.timeout_s,
             connect_timeout_s=self._settings.connect_timeout_s,
-            ca_file=self._settings.ca_file,
+            tls=ssl.create_default_context(cafile=self._settings.ca_file),
             max_idle=self._settings.max_concurrency_per_rp,
         )
         self._sending = Sending(self._settings, self._dispatch, poster, self._clock, self._finished)

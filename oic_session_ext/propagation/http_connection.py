@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
     def _reset(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._received = self._body_length = self._status = 0
-        self._is_over = self._is_double = False
+        self._is_over = self._is_double = self._may_be_kept = False
         self._retry_after = self._excerpt = b""
 
     # -- what asyncio calls ------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
             self._answer = None
             if self._rest is not None:
                 self._rest.cancel()
-            if self._parser.should_keep_alive() and not self._is_double:
+            if self._may_be_kept and not self._is_double:
                 self.idle_since = time.monotonic()
                 self._keep(self)
             else:
@@ -156,3 +156,4 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Note that the answer is over."""
         self._is_over = self._status != 0
+        self._may_be_kept = self._parser.should_keep_alive()

@@ -54,20 +54,18 @@ class _Target:
 
 
 class HttpPoster:
-    """Posts forms. Made and used in one event loop.
+    """Posts forms, in one event loop.
 
-    `timeout_s` bounds one attempt as a whole, `connect_timeout_s` the making of its connection. `max_idle` connections to one
-    origin are kept for a quarter of a minute.
+    `tls` says how certificates are checked. `timeout_s` bounds one attempt as a whole, `connect_timeout_s` the making of its
+    connection. `max_idle` connections to one origin are kept for a quarter of a minute.
     """
 
-    def __init__(
-        self, guard: AddressGuard, *, timeout_s: float, connect_timeout_s: float, ca_file: str | None = None, max_idle: int = 8
-    ) -> None:
+    def __init__(self, guard: AddressGuard, *, timeout_s: float, connect_timeout_s: float, tls: ssl.SSLContext, max_idle: int = 8) -> None:
         self._guard = guard
         self._timeout_s = timeout_s
         self._connect_timeout_s = connect_timeout_s
         self._max_idle = max_idle
-        self._tls = ssl.create_default_context(cafile=ca_file)
+        self._tls = tls
         self._idle: defaultdict[tuple[bool, str, int], list[Connection]] = defaultdict(list)
         # names are looked up in threads of their own, so that a dead name server holds up nothing but look-ups
         self._resolvers = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="delivery-dns")
