@@ -19,7 +19,7 @@ from .settings import ListenSettings, ServerSettings
 
 logger = logging.getLogger("oic_session_ext")
 
-_STOP_MARGIN_S = 10
+_STOP_MARGIN_S = 6
 """What a worker gets to stop beyond the time that requests under way have; then it is killed."""
 
 

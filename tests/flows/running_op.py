@@ -31,7 +31,7 @@ class RunningOp:
         self.issuer = f"http://localhost:{self.port}"
         self._log = folder / "log"
         self._file = folder / "op.yaml"
-        self._settings: dict[str, Any] = {
+        self.settings: dict[str, Any] = {
             "issuer": self.issuer,
             "listen": {"host": "127.0.0.1", "port": self.port},
             "store": f"sqlite:///{folder / 'op.sqlite'}",
@@ -45,8 +45,8 @@ class RunningOp:
 
     def configure(self, **changes: Any) -> None:
         """Replace sections of its settings; what is said counts from the next start on."""
-        self._settings |= changes
-        self._file.write_text(json.dumps(self._settings))  # JSON is YAML
+        self.settings |= changes
+        self._file.write_text(json.dumps(self.settings))  # JSON is YAML
 
     @property
     def log(self) -> str:
@@ -55,16 +55,21 @@ class RunningOp:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
-        self._starts += 1
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        with self._log.open("ab") as log:
-            command = [sys.executable, "-m", "oic_session_ext.cli", "serve", str(self._file)]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        self.launch()
+        assert self.process is not None
         give_up_at = time.monotonic() + _START_S
         while not (self._is_ready() and self.log.count("serving http") == self._starts):
             assert self.process.poll() is None, f"the server ended: {self.log}"
             assert time.monotonic() < give_up_at, f"the server does not get ready: {self.log}"
             time.sleep(0.05)
+
+    def launch(self) -> None:
+        """Start it and wait for nothing."""
+        self._starts += 1
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        with self._log.open("ab") as log:
+            command = [sys.executable, "-m", "oic_session_ext.cli", "serve", str(self._file)]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     def stop(self) -> int:
         """Ask it to stop, as a supervisor does; return its exit code."""

@@ -138,13 +138,19 @@ class PostgresqlServer:
         return name
 
 
-def postgresql_or_skip() -> Iterator[PostgresqlServer]:
-    """Give a server that runs, and end it; without PostgreSQL tests are skipped, but in CI they fail."""
+def programs_or_skip() -> Path:
+    """Return the folder of PostgreSQL's programs; without them tests are skipped, but in CI they fail."""
     programs = _programs()
     if programs is None:
         if os.environ.get("CI") == "true":
             pytest.fail("PostgreSQL is not installed", pytrace=False)
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    return programs
+
+
+def postgresql_or_skip() -> Iterator[PostgresqlServer]:
+    """Give a server that runs, and end it; without PostgreSQL tests are skipped, but in CI they fail."""
+    programs = programs_or_skip()
     with tempfile.TemporaryDirectory(prefix="postgresql-") as folder:
         server = PostgresqlServer(programs, Path(folder))
         server.make()

@@ -63,14 +63,19 @@ class RedisServer:
         self._process.send_signal(signal.SIGCONT)
 
 
-@contextmanager
-def running_redis(*settings: str) -> Iterator[RedisServer]:
-    """Give a server that runs; without the program the test is skipped, in CI (CI=true) it fails."""
+def redis_program_or_skip() -> None:
+    """Skip a test where the program is missing; in CI it fails."""
     if PROGRAM is None:
         missing = "redis-server is not installed (Debian/Ubuntu: apt-get install redis-server)"
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
+
+
+@contextmanager
+def running_redis(*settings: str) -> Iterator[RedisServer]:
+    """Give a server that runs; without the program the test is skipped, in CI (CI=true) it fails."""
+    redis_program_or_skip()
     # not pytest's own folder: a socket's path may have about a hundred letters only
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
         server = RedisServer(Path(folder), *settings)
