@@ -80,7 +80,7 @@ def test_every_setting_of_the_extension_that_the_file_has_reaches_it(tmp_path: P
         + dedent("""\
         session: {idle_timeout: 30m, absolute_timeout: 8h, max_rp_sessions: 5, cookie: s, browser_state_cookie: b}
         session_management: {enabled: false, unauthenticated_key: shared-by-all-servers}
-        logout: {ask: always, redirect_without_hint: true, recent: 2h, confirmation_lifetime: 90s}
+        logout: {ask: always, redirect_without_hint: true, recent: 2h, confirmation_lifetime: 90s, revoke_offline_access: true}
         tokens: {code_lifetime: 30, access_token_lifetime: 5m, id_token_lifetime: 6m, refresh_token_lifetime: 14d,
                  refresh_without_offline_access: true}
         """),
@@ -98,6 +98,7 @@ def test_every_setting_of_the_extension_that_the_file_has_reaches_it(tmp_path: P
         redirect_without_hint=True,
         recent_s=7200,
         confirmation_lifetime_s=90,
+        revoke_offline_access=True,
         code_lifetime_s=30,
         access_token_lifetime_s=300,
         id_token_lifetime_s=360,
@@ -516,6 +517,14 @@ def test_a_certificate_that_is_not_there_is_told(tmp_path: Path) -> None:
 
     assert (key, line) == ("listen.tls.certificate", 8)
     assert "gone.pem is not there" in found
+
+
+def test_several_processes_need_a_store_that_they_share(tmp_path: Path) -> None:
+    key, _, problem = the_problem(tmp_path, HEAD + "listen: {processes: 2}\n")
+
+    assert key == "listen.processes"
+    assert problem == "must be 1, as no two processes share a store of memory:"
+    assert load(tmp_path, HEAD.replace('"memory:"', "sqlite:///op.sqlite") + "listen: {processes: 2}\n").listen.processes == 2
 
 
 @pytest.mark.parametrize(
