@@ -6,8 +6,10 @@ import click
 
 from .adopt import adopt_command
 from .config_file import check_config_command
+from .deliver import deliver_command
 from .keys import keys_group
 from .migrate import migrate_command
+from .notices import notices_group
 from .secrets import secrets_group
 from .serve import serve_command
 from .sessions import sessions_group
@@ -32,6 +34,8 @@ main.add_command(serve_command)
 main.add_command(check_config_command)
 main.add_command(migrate_command)
 main.add_command(sessions_group)
+main.add_command(notices_group)
+main.add_command(deliver_command)
 main.add_command(users_group)
 main.add_command(secrets_group)
 main.add_command(keys_group)

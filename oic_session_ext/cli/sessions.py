@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..clock import system_clock
-from ..errors import ConfigError, SessionExtError
-from .config_file import BAD_SETTINGS_EXIT_CODE, config_argument, load_settings_or_exit
+from .config_file import config_argument
+from .printed import counted, json_line, printable, time_text
+from .store_of import opened_store
 from .users import is_terminal
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def list_command(config: Path, uid: str | None, client_id: str | None, older_tha
         criteria = SessionCriteria(uid=uid, client_id=client_id, created_before=_instant_before(older_than))
         found = administration.find(criteria)
         for session in islice(found, limit):
-            click.echo(_as_json(_session_facts(session)) if as_json else _session_line(session))
+            click.echo(json_line(_session_facts(session)) if as_json else _session_line(session))
         if next(found, None) is not None:
             click.echo(f"there are more than {limit}; see --limit", err=True)
 
@@ -97,7 +96,7 @@ def show_command(config: Path, op_session_id: str | None, sid: str | None, as_js
         if session is None:
             raise click.ClickException("there is no such session")
         facts = _session_facts(session) | {"rp_sessions": _rp_session_facts(session, administration.plan_end(session))}
-        click.echo(_as_json(facts) if as_json else "\n".join(_session_paragraph(facts)))
+        click.echo(json_line(facts) if as_json else "\n".join(_session_paragraph(facts)))
 
 
 @sessions_group.command("end")
@@ -123,7 +122,7 @@ def end_command(config: Path, dry_run: bool, yes: bool, as_json: bool, older_tha
         if not (dry_run or yes) and is_terminal():
             count = sum(1 for _ in administration.find(wanted))
             if count:
-                click.confirm(f"End {_counted(count, 'session')}?", abort=True, err=True)
+                click.confirm(f"End {counted(count, 'session')}?", abort=True, err=True)
         tally = _Tally()
         try:
             for session in administration.find(wanted):
@@ -132,7 +131,7 @@ def end_command(config: Path, dry_run: bool, yes: bool, as_json: bool, older_tha
                     continue  # somebody else was first
                 tally.add(notices)
                 told = _told(notices)
-                click.echo(_as_json(_session_facts(session) | {"told": told}) if as_json else _end_line(session, told))
+                click.echo(json_line(_session_facts(session) | {"told": told}) if as_json else _end_line(session, told))
         finally:  # when the store fails half-way, what has ended has ended
             click.echo(tally.sentence(is_dry=dry_run), err=True)
 
@@ -147,29 +146,17 @@ class _Tally:
         self.notices += len(notices)
 
     def sentence(self, *, is_dry: bool) -> str:
-        sessions, notices = _counted(self.sessions, "session"), _counted(self.notices, "notice")
+        sessions, notices = counted(self.sessions, "session"), counted(self.notices, "notice")
         return f"{sessions} would end, {notices} would be recorded" if is_dry else f"{sessions} ended, {notices} recorded"
 
 
 @contextmanager
 def _administration(config: Path) -> Iterator[SessionAdministration]:
-    """Open the store of a settings file, and turn what goes wrong with it into a line on stderr and an exit code."""
-    settings = load_settings_or_exit(config)
     from ..session_administration import KnownClients, SessionAdministration
-    from ..store import open_store
 
-    try:
-        if settings.store == "memory:":
-            raise ConfigError("store", "is memory:, which only the server itself can see")
-        with closing(open_store(settings.store)) as store:
-            clients = KnownClients({client.client_id: client.metadata() for client in settings.clients}, store)
-            yield SessionAdministration(store, clients, settings.session_management_settings(), system_clock)
-    except ConfigError as err:
-        click.echo(f"{config}: {err}", err=True)
-        raise SystemExit(BAD_SETTINGS_EXIT_CODE) from err
-    except SessionExtError as err:
-        click.echo(f"oic-session-ext: {err}", err=True)
-        raise SystemExit(1) from err
+    with opened_store(config) as (settings, store):
+        clients = KnownClients({client.client_id: client.metadata() for client in settings.clients}, store)
+        yield SessionAdministration(store, clients, settings.session_management_settings(), system_clock)
 
 
 def _instant_before(older_than: int | None) -> int | None:
@@ -209,15 +196,15 @@ def _told(notices: list[LogoutNotice]) -> dict[str, list[str]]:
 
 
 def _session_line(session: OpSession) -> str:
-    until = _time(min(session.idle_expires_at, session.expires_at))
+    until = time_text(min(session.idle_expires_at, session.expires_at))
     return "\t".join(
         [
-            _printable(session.id),
-            _printable(session.uid),
-            f"since {_time(session.created_at)}",
-            f"active {_time(session.last_active_at)}",
+            printable(session.id),
+            printable(session.uid),
+            f"since {time_text(session.created_at)}",
+            f"active {time_text(session.last_active_at)}",
             f"expires {until}" if session.is_live(system_clock()) else f"over since {until}",
-            _printable(", ".join(rp.client_id for rp in session.rp_sessions)) or "no clients",
+            printable(", ".join(rp.client_id for rp in session.rp_sessions)) or "no clients",
         ]
     )
 
@@ -227,7 +214,7 @@ def _session_paragraph(facts: dict[str, Any]) -> Iterator[str]:
         if name not in ("clients", "rp_sessions"):
             yield f"{name}: {_shown(name, value)}"
     for rp in facts["rp_sessions"]:
-        yield f"client {_printable(rp['client_id'])}"
+        yield f"client {printable(rp['client_id'])}"
         for name in ("sub", "sid", "created_at"):
             yield f"  {name}: {_shown(name, rp[name])}"
         yield f"  told by: {', '.join(rp['told']) or 'nothing'}"
@@ -235,27 +222,10 @@ def _session_paragraph(facts: dict[str, Any]) -> Iterator[str]:
 
 def _end_line(session: OpSession, told: dict[str, list[str]]) -> str:
     clients = [f"{rp.client_id} ({', '.join(told.get(rp.client_id, ['not told']))})" for rp in session.rp_sessions]
-    return "\t".join([_printable(session.id), _printable(session.uid), _printable(", ".join(clients)) or "no clients"])
+    return "\t".join([printable(session.id), printable(session.uid), printable(", ".join(clients)) or "no clients"])
 
 
 def _shown(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return _time(value) if name.endswith(("_at", "_time")) else _printable(str(value))
-
-
-def _time(instant: int) -> str:
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _printable(text: str) -> str:
-    """Return text that a terminal only prints: control, direction and line-breaking characters are shown as escapes."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
-
-
-def _as_json(facts: dict[str, Any]) -> str:
-    return json.dumps(facts).replace("\x7f", "\\u007f")  # the one control character that JSON lets pass
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return time_text(value) if name.endswith(("_at", "_time")) else printable(str(value))

@@ -1,0 +1,36 @@
+"""How a command that works straight on the store opens it, and turns what goes wrong into a line on stderr and an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import ConfigError, SessionExtError
+from .config_file import BAD_SETTINGS_EXIT_CODE, load_settings_or_exit
+
+if TYPE_CHECKING:
+    from ..server.settings import ServerSettings
+    from ..store.base import Store
+
+
+@contextmanager
+def opened_store(config: Path) -> Iterator[tuple[ServerSettings, Store]]:
+    """Give a settings file and its store; a bad file or store ends the command with 2, whatever fails later with 1."""
+    settings = load_settings_or_exit(config)
+    from ..store import open_store
+
+    try:
+        if settings.store == "memory:":
+            raise ConfigError("store", "is memory:, which only the server itself can see")
+        with closing(open_store(settings.store)) as store:
+            yield settings, store
+    except ConfigError as err:
+        click.echo(f"{config}: {err}", err=True)
+        raise SystemExit(BAD_SETTINGS_EXIT_CODE) from err
+    except SessionExtError as err:
+        click.echo(f"oic-session-ext: {err}", err=True)
+        raise SystemExit(1) from err
