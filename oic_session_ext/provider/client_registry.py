@@ -21,6 +21,11 @@ class CdbClients:
             return None
         if not isinstance(metadata, Mapping):
             return None  # pyoidc keeps registration access tokens among the clients
+        return self.view(metadata)
+
+    @staticmethod
+    def view(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return metadata of pyoidc's shape with the URIs as full strings."""
         view = dict(metadata)
         for name in ("redirect_uris", "post_logout_redirect_uris"):
             view[name] = [full_uri(one) for one in metadata.get(name) or []]

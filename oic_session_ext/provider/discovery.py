@@ -78,7 +78,8 @@ class DiscoverySeam(Seam):
     def create_providerinfo(self, setup: Any = None) -> Any:
         """Return the metadata as pyoidc's message, without the defaults that it fills in by itself."""
         message = self.server.message_factory.get_response_type("configuration_endpoint")(**self.metadata())
-        del message["version"]
+        for name in set(message) - set(self.metadata()):  # pyoidc's defaults: what is off is not spoken of
+            del message[name]
         return message
 
     def providerinfo_endpoint(self, handle: Any = "", **kwargs: Any) -> Response:

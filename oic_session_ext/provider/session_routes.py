@@ -67,6 +67,8 @@ class SessionRoutes(EndSessionSeam):
         info = super().create_providerinfo(setup)
         base = self.baseurl.rstrip("/")
         info["end_session_endpoint"] = f"{base}/{EndSessionEndpoint.url}"
+        for channel in ("frontchannel", "backchannel"):
+            info[f"{channel}_logout_supported"] = info[f"{channel}_logout_session_supported"] = True
         if self.session_settings.check_session:
             info["check_session_iframe"] = f"{base}/{CHECK_SESSION_URL}"
         return info

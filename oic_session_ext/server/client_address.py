@@ -46,3 +46,11 @@ def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
         return None
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return parsed if mapped is None else mapped
+
+
+def household_of(address: str) -> str:
+    """Return what one attacker has of an address: of IPv6 the whole /64, out of which anybody takes as many as they like."""
+    parsed = parse_address(address)
+    if not isinstance(parsed, ipaddress.IPv6Address):
+        return address if parsed is None else str(parsed)
+    return str(ipaddress.IPv6Network((parsed.packed[:8] + bytes(8), 64)))

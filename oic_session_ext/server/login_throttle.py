@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import threading
 from typing import NamedTuple
 
 from ..clock import Clock
 from ..model import EphemeralRecord
 from ..store.base import DeleteEphemeral, PutEphemeral, Store
-from .client_address import parse_address
+from .client_address import household_of
 from .settings import ThrottleSettings
 from .user_settings import normalize_login_text
 
@@ -70,18 +69,10 @@ class LoginThrottle:
         return {record.key: record for record in found}
 
     def _keys(self, username: str, address: str) -> list[tuple[str, int]]:
-        most, username, address = self._settings.max_attempts, normalize_login_text(username), _household(address)
+        most, username, address = self._settings.max_attempts, normalize_login_text(username), household_of(address)
         named = (("both", f"{address}\n{username}", most), ("address", address, most * 3), ("user", username, most * _PER_USER))
         return [(hashlib.sha256(f"{kind}\n{value}".encode("utf-8", "surrogatepass")).hexdigest(), limit) for kind, value, limit in named]
 
 
 def _count(record: EphemeralRecord | None) -> int:
     return 0 if record is None else int(record.payload["failures"])
-
-
-def _household(address: str) -> str:
-    """Return what one attacker has of an address: of IPv6 the whole /64, out of which anybody takes as many as they like."""
-    parsed = parse_address(address)
-    if not isinstance(parsed, ipaddress.IPv6Address):
-        return address if parsed is None else str(parsed)
-    return str(ipaddress.IPv6Network((parsed.packed[:8] + bytes(8), 64)))

@@ -16,8 +16,10 @@ from ..provider.revocation import REVOCATION_URL
 from .cross_origin import with_cors
 from .health import Health
 from .op import BundledProvider
-from .registration import Registration
+from .registration import REGISTRATION_URL, Registration
 from .settings import ServerSettings
+
+_MANAGEMENT = ("GET", "POST", "PUT", "DELETE")
 
 
 def protocol_routes(op: BundledProvider, settings: ServerSettings) -> list[Route]:
@@ -42,7 +44,7 @@ def protocol_routes(op: BundledProvider, settings: ServerSettings) -> list[Route
         json_route("ready", f"{base}/health/ready", ("GET",), health.ready),
     ]
     if settings.registration.mode != "off":
-        registration = json_route("registration", f"{base}/registration", ("POST",), Registration(op, settings.registration).answer)
+        registration = json_route("registration", f"{base}/{REGISTRATION_URL}", _MANAGEMENT, Registration(op, settings.registration).answer)
         routes.append(with_cors(registration, op.server_clients.is_origin))
     return routes
 

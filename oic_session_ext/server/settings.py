@@ -246,6 +246,18 @@ class RegistrationSettings(SettingsSection):
     initial_access_token: SecretSource | None = None
     """Where the initial access token is kept, for mode `token`."""
 
+    max_per_address: Count = 20
+    """In mode `open`: so many clients may be registered from one address (of IPv6: one /64) within the window."""
+
+    window_s: Duration = 3600
+    """The window in which registrations are counted."""
+
+    allow_http: Flag = False
+    """Whether a confidential client that registers itself may use `http` on other hosts than this machine."""
+
+    client_secret_lifetime_s: Duration | None = None
+    """How long the secret of a client that registered itself is good; without it, for ever. A client renews it by updating itself."""
+
     def problems(self) -> Iterator[Problem]:
         """Yield a token that is missing, too short, or without use."""
         if self.mode != "token":

@@ -12,6 +12,61 @@ from oic_session_ext.provider.keys import OpKeys, generate_private_jwks, key_jar
 
 from .conftest import ISSUER, Answer
 
+# IANA's "OAuth Authorization Server Metadata" (RFC 8414 and OpenID Connect's own), as far as this OP could come to use it
+REGISTERED_NAMES = {
+    "issuer",
+    "authorization_endpoint",
+    "token_endpoint",
+    "jwks_uri",
+    "registration_endpoint",
+    "scopes_supported",
+    "response_types_supported",
+    "response_modes_supported",
+    "grant_types_supported",
+    "token_endpoint_auth_methods_supported",
+    "token_endpoint_auth_signing_alg_values_supported",
+    "service_documentation",
+    "ui_locales_supported",
+    "op_policy_uri",
+    "op_tos_uri",
+    "revocation_endpoint",
+    "revocation_endpoint_auth_methods_supported",
+    "revocation_endpoint_auth_signing_alg_values_supported",
+    "introspection_endpoint",
+    "introspection_endpoint_auth_methods_supported",
+    "introspection_endpoint_auth_signing_alg_values_supported",
+    "code_challenge_methods_supported",
+    "userinfo_endpoint",
+    "acr_values_supported",
+    "subject_types_supported",
+    "id_token_signing_alg_values_supported",
+    "id_token_encryption_alg_values_supported",
+    "id_token_encryption_enc_values_supported",
+    "userinfo_signing_alg_values_supported",
+    "userinfo_encryption_alg_values_supported",
+    "userinfo_encryption_enc_values_supported",
+    "request_object_signing_alg_values_supported",
+    "request_object_encryption_alg_values_supported",
+    "request_object_encryption_enc_values_supported",
+    "display_values_supported",
+    "claim_types_supported",
+    "claims_supported",
+    "claims_locales_supported",
+    "claims_parameter_supported",
+    "request_parameter_supported",
+    "request_uri_parameter_supported",
+    "require_request_uri_registration",
+    "require_signed_request_object",
+    "prompt_values_supported",
+    "check_session_iframe",
+    "end_session_endpoint",
+    "frontchannel_logout_supported",
+    "frontchannel_logout_session_supported",
+    "backchannel_logout_supported",
+    "backchannel_logout_session_supported",
+    "authorization_response_iss_parameter_supported",
+}
+
 
 @pytest.fixture
 def metadata(op):
@@ -36,11 +91,27 @@ def test_the_session_endpoints_are_where_the_document_says(op, metadata):
         assert browser.open(metadata[name].removeprefix(ISSUER)).status == 200
 
 
-@pytest.mark.spec("MD-02", "MD-04")
-def test_no_channel_is_promised_that_there_is_not(metadata):
-    for name in metadata:
-        if name.startswith(("frontchannel_", "backchannel_")):
-            assert metadata[name] is False
+@pytest.mark.spec("MD-02", "MD-03", "MD-06")
+def test_both_channels_are_told_with_sid_as_json_booleans(metadata):
+    for channel in ("frontchannel", "backchannel"):
+        assert metadata[f"{channel}_logout_supported"] is True
+        assert metadata[f"{channel}_logout_session_supported"] is True
+
+
+@pytest.mark.spec("MD-04")
+def test_an_op_without_session_management_does_not_speak_of_logout(hardened):
+    names = set(Answer.of(hardened.provider.providerinfo_endpoint()).json)
+
+    assert not {name for name in names if "logout" in name or "session" in name}
+
+
+def test_every_name_is_registered_and_no_promise_is_false(metadata):
+    assert set(metadata) <= REGISTERED_NAMES
+    assert {name for name, value in metadata.items() if value is False} <= {
+        "request_parameter_supported",
+        "request_uri_parameter_supported",  # absent it would mean true
+        "authorization_response_iss_parameter_supported",
+    }
 
 
 def test_neither_none_nor_rsa1_5_is_offered(metadata):

@@ -243,7 +243,7 @@ def test_any_other_token_is_refused_before_the_body_is_read(guarded: Op, given: 
     assert not guarded.server.store.client_ids()
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "PATCH"])
+@pytest.mark.parametrize("method", ["PATCH", "TRACE"])
 def test_there_is_no_other_method(browser: OpBrowser, method: str) -> None:
     answer = browser.send(method, "/registration")
 
