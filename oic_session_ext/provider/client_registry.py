@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
+
+from ..errors import ConfigError
+from ..logout_registration import LogoutSupport, is_mixed_content, logout_metadata_problems, logout_support_problems
+
+logger = logging.getLogger("oic_session_ext")
 
 
 class CdbClients:
@@ -30,6 +37,26 @@ class CdbClients:
         for name in ("redirect_uris", "post_logout_redirect_uris"):
             view[name] = [full_uri(one) for one in metadata.get(name) or []]
         return view
+
+
+def check_clients(clients: Mapping[str, Any], support: LogoutSupport, issuer: str) -> None:
+    """Hold a deployer's own clients to the rules about logout that clients who register themselves are held to (REG-13).
+
+    `clients` is a client database of pyoidc's shape; whether its clients may use http is the deployer's own word.
+    Raises: ConfigError: the first one that breaks a rule.
+    """
+    for client_id, row in clients.items():
+        if not isinstance(row, Mapping):
+            continue  # a registration access token of pyoidc's
+        try:
+            metadata = CdbClients.view(row)
+        except (TypeError, ValueError) as err:
+            raise ConfigError(f"clients.{client_id}", "its redirect URIs are not as pyoidc keeps them: (uri, query) or text") from err
+        # the second question only when the first has no answer: it takes good values for granted
+        for place, problem in chain(logout_metadata_problems(metadata, permits_http=True), logout_support_problems(metadata, support)):
+            raise ConfigError(".".join(["clients", client_id, *map(str, place)]), problem)
+        if is_mixed_content(metadata, issuer):
+            logger.warning("client %s: browsers block its frontchannel_logout_uri, which is http", client_id)
 
 
 def full_uri(registered: Any) -> str:

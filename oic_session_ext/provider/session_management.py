@@ -18,6 +18,7 @@ from ..browser_state import CookiePolicy, may_write_browser_state, unauthenticat
 from ..clock import Clock, system_clock
 from ..errors import ConfigError, InvalidClient, InvalidGrant, InvalidToken
 from ..hooks import NO_HOOKS, Hooks
+from ..logout_registration import LogoutSupport
 from ..model import EphemeralRecord, OpSession
 from ..op_session import begin_op_session, end_if_over, join_rp, op_session_of_cookie, use_op_session
 from ..secret_ring import SecretRing
@@ -26,6 +27,7 @@ from ..settings import DeliverySettings, SessionManagementSettings
 from ..store.base import ClaimEphemeral, Store
 from ..store.unit_of_work import UnitOfWork
 from .authorization import AuthorizationSeam
+from .client_registry import check_clients
 from .id_token import IdTokenSeam
 from .logout_token import LogoutTokenSeam
 from .request_scope import AuthorizationContext, BrowserSession, CompletedLogin, RequestScope
@@ -68,6 +70,8 @@ class SessionManagementMixin(SessionRoutes, LogoutTokenSeam, IdTokenSeam, Author
         super().__init__(*args, secrets=session_management.secrets, clock=session_management.clock, **kwargs)
         if not isinstance(getattr(self.sdb, "_db", None), StoreSessionBackend):
             raise ConfigError("sdb", "must be session_management.session_db(issuer)")
+        if isinstance(self.cdb, dict):  # other databases may be large, and what is in them was registered
+            check_clients(self.cdb, LogoutSupport(guard=self.address_guard), self.name)
         self.id_token_lifetime_s = self.session_settings.id_token_lifetime_s
         self.cookie_policy = CookiePolicy(self.name, self.session_settings)
         self.unauthenticated_browser_state = unauthenticated_op_browser_state(self.session_settings, self.store)
