@@ -1,6 +1,6 @@
 """Measures logout with ten back-channel RPs: ours on SQLite and in memory, beside node oidc-provider's, in one run.
 
-    python bench/backchannel.py path/to/drive.py [--node folder/with/node_modules] [--n 100] [--together 4]
+    python bench/logout_notices.py path/to/drive.py [--node folder/with/node_modules] [--n 100] [--together 4]
 
 Each of `--n` browsers signs in at ten RPs and logs out; `--together` of them log out at a time. The RPs are `examples/fault_rp`, which
 answers 200 at once. The table shows server CPU from the first logout until the last RP was told, per logout and per RP told, and how many
@@ -199,9 +199,9 @@ def main() -> int:
         print(bench.measure(ours("ours, SQLite", Path(folder), "sqlite:///op.sqlite")), flush=True)
         print(bench.measure(ours("ours, memory", Path(folder), "memory:")), flush=True)
     if options.node is not None:
-        shutil.copy(ROOT / "bench" / "backchannel_peer.mjs", options.node)
+        shutil.copy(ROOT / "bench" / "logout_notices_peer.mjs", options.node)
         environment = {"NODE_ENV": "production", "RECEIVER": RECEIVER}
-        node = Contender("node oidc-provider 9 (memory)", NODE, ["node", "backchannel_peer.mjs"], str(options.node), environment)
+        node = Contender("node oidc-provider 9 (memory)", NODE, ["node", "logout_notices_peer.mjs"], str(options.node), environment)
         print(bench.measure(node), flush=True)
     return 0
 

@@ -1,5 +1,5 @@
-// node oidc-provider with ten clients that want to be told over the back channel, for bench/backchannel.py.
-//   RECEIVER=http://127.0.0.1:9200 node backchannel_peer.mjs      (in a folder where `npm install oidc-provider@9` was done)
+// node oidc-provider with ten clients that want to be told over the back channel, for bench/logout_notices.py.
+//   RECEIVER=http://127.0.0.1:9200 node logout_notices_peer.mjs      (in a folder where `npm install oidc-provider@9` was done)
 import Provider from 'oidc-provider';
 
 const rows = new Map();
