@@ -19,6 +19,8 @@ from pydantic_core import PydanticCustomError
 from ..absolute_uri import LOOPBACK_HOSTS, split_absolute_uri
 from ..checked_model import Problem
 from ..errors import ConfigError
+from ..logout_registration import LogoutSupport, logout_support_problems
+from ..propagation.address_guard import AddressGuard
 from ..secret_ring import SecretRing
 from ..settings import SessionManagementSettings
 from .client_settings import ClientSettings
@@ -417,6 +419,10 @@ class ServerSettings(SettingsSection):
         yield from _repeated("users", "username", [user.username for user in self.users])
         yield from _repeated("clients", "client_id", [client.client_id for client in self.clients])
         yield from self._cheap_password_problems()
+        support = LogoutSupport(guard=AddressGuard(self.logout.backchannel.delivery_settings().allow_networks))
+        for index, client in enumerate(self.clients):
+            for place, problem in logout_support_problems(client.model_dump(mode="json", exclude_none=True), support):
+                yield ("clients", index, *place), problem
 
     def _cheap_password_problems(self) -> Iterator[Problem]:
         if self.login.cheap_passwords_for_benchmarks:

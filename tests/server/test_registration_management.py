@@ -161,3 +161,12 @@ def test_a_secret_that_expires_is_renewed_by_an_update(make_op: Callable[..., Op
 
     assert renewed["client_secret"] != client["client_secret"]
     assert renewed["client_secret_expires_at"] == op.clock() + 60
+
+
+@pytest.mark.spec("SEC-08", "REG-13")
+def test_a_static_client_that_leads_inside_of_the_network_is_refused_unless_it_is_allowed(make_op: Callable[..., Op]) -> None:
+    client = {"client_id": "near", "client_secret": "x", "redirect_uris": [REDIRECT_URI], "backchannel_logout_uri": "https://10.1.2.3/bc"}
+
+    with pytest.raises(ValueError, match="public Internet"):
+        make_op(clients=[client])
+    assert make_op(clients=[client], logout={"backchannel": {"allow_networks": ["10.1.0.0/16"]}})
