@@ -6,18 +6,22 @@ BIN := $(VENV)/bin
 CONFIG ?= conf/op.yaml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# What each environment has installed beside the package; the stamp of the larger one serves both.
+# What an environment has installed beside the package, one stamp for each.
 EXTRAS_demo := examples
+EXTRAS_cluster := postgresql,redis
 EXTRAS_dev := test,dev
 
 .NOTPARALLEL:
-.PHONY: help demo test check format run docs requirements bench round-trips crash test-needs clean
+.PHONY: help demo cluster test check format run docs requirements bench round-trips crash test-needs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed-demo  ## run the OP (http://localhost:8080) and five RPs (:8081 to :8085), until Ctrl-C
 	@$(BIN)/python examples/demo.py
+
+cluster: $(VENV)/installed-cluster  ## run two OPs behind nginx: http://localhost:8090, until Ctrl-C (CLUSTER_ARGS="--store redis")
+	@$(BIN)/python examples/cluster/cluster.py $(CLUSTER_ARGS)
 
 test: test-needs check  ## install what the tests need, browsers included, and run every check
 

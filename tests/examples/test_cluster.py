@@ -26,7 +26,7 @@ from tests.store.postgresql_server import programs_or_skip
 from tests.store.redis_server import redis_program_or_skip
 
 HERE = ROOT / "examples" / "cluster"
-SCRIPT = HERE / "run.py"
+SCRIPT = HERE / "cluster.py"
 CALLBACK = {"redirect_uri": "http://localhost:8081/callback"}
 
 

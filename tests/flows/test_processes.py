@@ -42,9 +42,9 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningOp]:
+def several(tmp_path_factory: pytest.TempPathFactory, keys_file: str) -> Iterator[RunningOp]:
     """A server of two processes; a test that ends it starts it again."""
-    op = with_processes(RunningOp(tmp_path_factory.mktemp("several")))
+    op = with_processes(RunningOp(tmp_path_factory.mktemp("several"), keys=keys_file))
     op.start()
     yield op
     op.close()
@@ -158,8 +158,8 @@ def test_a_request_under_way_is_finished_when_it_is_told_to_stop(several: Runnin
     several.start()
 
 
-def test_a_process_that_does_not_stop_in_time_is_killed(tmp_path: Path) -> None:
-    op = with_processes(RunningOp(tmp_path), limits={"shutdown_timeout": 1})
+def test_a_process_that_does_not_stop_in_time_is_killed(tmp_path: Path, keys_file: str) -> None:
+    op = with_processes(RunningOp(tmp_path, keys=keys_file), limits={"shutdown_timeout": 1})
     op.start()
     stuck = min(workers_of(op))
     os.kill(stuck, signal.SIGSTOP)
@@ -170,8 +170,9 @@ def test_a_process_that_does_not_stop_in_time_is_killed(tmp_path: Path) -> None:
     assert f"worker {stuck} does not stop" in op.log
 
 
-def test_it_serves_over_tls(tmp_path: Path) -> None:
+def test_it_serves_over_tls(tmp_path: Path, keys_file: str) -> None:
     op = with_processes(RunningTlsOp(tmp_path))
+    op.configure(keys=keys_file)
     op.start()
     try:
         browser = op.browser()
@@ -196,9 +197,9 @@ def test_what_keeps_it_from_starting_is_told_once_in_one_line(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("count", [1, WORKERS])
-def test_told_to_stop_while_it_starts_it_ends_without_a_traceback(tmp_path: Path, count: int) -> None:
-    op = with_processes(RunningOp(tmp_path), count)
-    for delay_s in (0.0, 0.1, 0.3):  # after the store's file is there: in the midst of the start
+def test_told_to_stop_while_it_starts_it_ends_without_a_traceback(tmp_path: Path, keys_file: str, count: int) -> None:
+    op = with_processes(RunningOp(tmp_path, keys=keys_file), count)
+    for delay_s in (0.0, 0.1, 0.3):  # after the store's file is there: at several points of the start
         op.launch()
         wait_until((tmp_path / "op.sqlite").exists, op.log)
         time.sleep(delay_s)

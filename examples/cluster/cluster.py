@@ -1,6 +1,6 @@
 """A cluster on one machine, without containers: two OPs of two processes each behind nginx, on PostgreSQL or Redis.
 
-    python examples/cluster/run.py [--store postgresql|redis]
+    python examples/cluster/cluster.py [--store postgresql|redis]
 
 Ctrl-C or SIGTERM ends all. Data and logs are in `var/cluster/`, secrets among them.
 """
