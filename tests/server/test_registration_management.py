@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from oic_session_ext.guarded_fetch import FetchFailed
 from tests.bundled_op import Op, OpBrowser, basic
 from tests.wsgi_browser import Answer
 
@@ -170,3 +171,25 @@ def test_a_static_client_that_leads_inside_of_the_network_is_refused_unless_it_i
     with pytest.raises(ValueError, match="public Internet"):
         make_op(clients=[client])
     assert make_op(clients=[client], logout={"backchannel": {"allow_networks": ["10.1.0.0/16"]}})
+
+
+@pytest.mark.parametrize(
+    ("listed", "status"),
+    [([REDIRECT_URI, "https://other.example.com/cb"], 201), ([], 400), ({"x": 1}, 400), (FetchFailed("could not be fetched"), 400)],
+    ids=["all of them", "none of them", "no list", "not there"],
+)
+def test_a_sector_must_list_every_redirect_uri(
+    op: Op, browser: OpBrowser, listed: Any, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetched(uri: str) -> Any:
+        if isinstance(listed, Exception):
+            raise listed
+        return listed
+
+    monkeypatch.setattr(op.server.op.guarded_fetch, "json", fetched)
+
+    answer = register(browser, subject_type="pairwise", sector_identifier_uri="https://sector.example.com/uris.json")
+
+    assert (answer.status, len(op.server.store.client_ids())) == (status, int(status == 201))
+    if status == 201:
+        assert op.server.op.client(answer.json["client_id"])["sector_id"] == "sector.example.com"
