@@ -194,6 +194,10 @@ class LogoutSettings(SettingsSection):
     recent_s: Duration = 86400
     """For how long a hint of an ended session still identifies its RP."""
 
+    revoke_offline_access: Flag = False
+    """Whether a logout (by the user, an RP or an administrator) ends the grants with `offline_access` of the session too. Without it
+    their refresh tokens live on, as OIDCBCL-2.7 wants it normally; a session that runs out never ends them."""
+
     confirmation_lifetime_s: Duration = 600
     """For how long the logout question may stay open in the browser."""
 
