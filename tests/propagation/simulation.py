@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,14 +30,14 @@ class Clients:
 
 
 class Signer:
-    """Signs nothing; counts."""
+    """Gives tokens that name themselves by their `jti`, in the shape of JWTs; keeps what they say."""
 
     def __init__(self) -> None:
         self.signed: list[Mapping[str, Any]] = []
 
     def sign_logout_token(self, claims: Mapping[str, Any], _: Mapping[str, Any]) -> str:
         self.signed.append(claims)
-        return f"token-{claims['jti']}"
+        return ".".join(urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"alg": "test"}, claims)) + "."
 
 
 @dataclass
