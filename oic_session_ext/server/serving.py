@@ -19,12 +19,12 @@ from .settings import ListenSettings, ServerSettings
 
 logger = logging.getLogger("oic_session_ext")
 
-_STOP_MARGIN_S = 6
-"""What a worker gets to stop beyond the time that requests under way have; then it is killed."""
+_STOP_MARGIN_S = 12
+"""What a worker gets to stop beyond the time that requests under way have, for its work beside them; then it is killed."""
 
 
 def serve(settings: ServerSettings) -> None:
-    """Run the server until it is told to stop (SIGTERM, SIGINT); requests under way are finished first.
+    """Run the server until it is told to stop (SIGTERM, SIGINT); requests under way are finished first. SIGHUP rereads secrets and keys.
 
     Raises:
         ConfigError, StoreUnavailable: as `build_server`; ConfigError also when the address cannot be listened on.
@@ -64,7 +64,8 @@ def _serve_on(listening: socket.socket, settings: ServerSettings, when_ready: Ca
         cherrypy.engine.start()
         server.background.start()
         when_ready()
-        signals.take()
+        while signals.take() == signal.SIGHUP:
+            server.shared.check()
         cherrypy.engine.exit()
         cherrypy.engine.block()  # until its threads have ended
 

@@ -17,8 +17,8 @@ from tests.flows.test_tls import RunningTlsOp
 WORKERS = 2
 
 
-def with_processes(op: RunningOp, count: int = WORKERS, **listen: object) -> RunningOp:
-    op.configure(listen=op.settings["listen"] | {"processes": count} | listen)
+def with_processes(op: RunningOp, count: int = WORKERS) -> RunningOp:
+    op.configure(listen=op.settings["listen"] | {"processes": count})
     return op
 
 
@@ -156,18 +156,6 @@ def test_a_request_under_way_is_finished_when_it_is_told_to_stop(several: Runnin
     assert not any(is_alive(pid) for pid in workers)
     assert "Traceback" not in several.log
     several.start()
-
-
-def test_a_process_that_does_not_stop_in_time_is_killed(tmp_path: Path, keys_file: str) -> None:
-    op = with_processes(RunningOp(tmp_path, keys=keys_file), limits={"shutdown_timeout": 1})
-    op.start()
-    stuck = min(workers_of(op))
-    os.kill(stuck, signal.SIGSTOP)
-
-    assert op.stop() == 0
-
-    assert not is_alive(stuck)
-    assert f"worker {stuck} does not stop" in op.log
 
 
 def test_it_serves_over_tls(tmp_path: Path, keys_file: str) -> None:

@@ -39,7 +39,7 @@ def work(when_ready):
 
 listening = socket.create_server(("127.0.0.1", 0))
 try:
-    processes.Supervisor(work, 2, listening, when_ready=lambda: print("all serve", flush=True), stop_within_s=5).run()
+    processes.Supervisor(work, 2, listening, when_ready=lambda: print("all serve", flush=True), stop_within_s=2).run()
 except SessionExtError as err:
     sys.exit(f"{type(err).__name__}: {err}")
 """
@@ -87,6 +87,17 @@ def test_a_hangup_is_passed_on_to_every_worker(supervised: Supervised) -> None:
 
     supervised.wait_for(lambda: all((supervised.folder / f"hung up {pid}").exists() for pid in supervised.workers()))
     assert supervised.process.poll() is None
+
+
+def test_a_worker_that_does_not_stop_in_time_is_killed(supervised: Supervised) -> None:
+    stuck, other = supervised.workers()
+    os.kill(stuck, signal.SIGSTOP)
+
+    supervised.process.send_signal(signal.SIGTERM)
+
+    assert supervised.process.wait(60) == 0
+    assert f"worker {stuck} does not stop" in supervised.says
+    assert f"worker {other} does not stop" not in supervised.says
 
 
 @pytest.mark.parametrize(
