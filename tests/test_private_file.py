@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from oic_session_ext.errors import ConfigError
-from oic_session_ext.private_file import load_or_create_private
+from oic_session_ext.private_file import load_or_create_private, replace_private
 
 
 def names(folder: Path) -> list[str]:
@@ -117,3 +117,76 @@ def test_a_file_below_a_file_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="cannot be read or made"):
         load_or_create_private(tmp_path / "file" / "secrets", lambda: "secret")
+
+
+# -- replacing ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def secret_file(tmp_path: Path) -> Path:
+    load_or_create_private(tmp_path / "secrets", lambda: "before")
+    return tmp_path / "secrets"
+
+
+def test_a_file_is_replaced_whole_for_its_owner_alone(secret_file: Path) -> None:
+    before = secret_file.stat()
+
+    replace_private(secret_file, "after", instead_of="before")
+
+    assert secret_file.read_text() == "after"
+    assert stat.S_IMODE(secret_file.stat().st_mode) == 0o600
+    assert (secret_file.stat().st_uid, secret_file.stat().st_ino != before.st_ino) == (before.st_uid, True)
+    assert names(secret_file.parent) == ["secrets"]
+
+
+def test_a_file_that_somebody_else_has_changed_is_left_alone(secret_file: Path) -> None:
+    with pytest.raises(ConfigError, match="somebody else"):
+        replace_private(secret_file, "after", instead_of="another")
+
+    assert secret_file.read_text() == "before"
+    assert names(secret_file.parent) == ["secrets"]
+
+
+def test_of_many_that_replace_it_at_once_one_succeeds(secret_file: Path) -> None:
+    barrier, done = threading.Barrier(8), []
+
+    def replace(number: int) -> None:
+        barrier.wait()
+        try:
+            replace_private(secret_file, f"after {number}", instead_of="before")
+            done.append(number)
+        except ConfigError:
+            pass
+
+    threads = [threading.Thread(target=replace, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [secret_file.read_text()] == [f"after {number}" for number in done]
+
+
+def test_what_a_link_leads_to_is_replaced_and_not_the_link(secret_file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(secret_file)
+
+    replace_private(link, "after", instead_of="before")
+
+    assert link.is_symlink()
+    assert secret_file.read_text() == "after"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_a_file_that_others_can_read_is_not_replaced(secret_file: Path, mode: int) -> None:
+    secret_file.chmod(mode)
+
+    with pytest.raises(ConfigError, match="chmod 600"):
+        replace_private(secret_file, "after", instead_of="before")
+
+
+def test_a_file_that_is_not_there_is_not_replaced(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be replaced"):
+        replace_private(tmp_path / "secrets", "after", instead_of="")
+
+    assert names(tmp_path) == []

@@ -49,6 +49,34 @@ def test_a_server_that_has_not_rotated_yet_is_known_by_an_older_fingerprint():
     assert SecretRing([OLD]).fingerprint in SecretRing([NEW, OLD]).fingerprints
 
 
+def test_a_ring_that_takes_up_another_is_that_one_from_then_on():
+    ring = SecretRing([OLD])
+    before = ring.derive("tokens")
+
+    ring.take_up(SecretRing([NEW, OLD]))
+
+    assert ring.fingerprints == SecretRing([NEW, OLD]).fingerprints
+    assert ring.derive_all("tokens")[1] == before
+    assert ring.derive_all("tokens") is ring.derive_all("tokens")
+
+
+def test_a_ring_with_a_next_secret_uses_the_same_until_it_is_told_to():
+    ring = SecretRing([OLD])
+
+    both = ring.with_next()
+    promoted = both.with_in_use(both.believed[1:])
+
+    assert (both.in_use, len(both.believed)) == (ring.in_use, 2)
+    assert promoted.believed == both.believed[::-1]
+    assert promoted.without(ring.believed).believed == promoted.in_use
+    assert SecretRing.from_text(both.to_text()).believed == both.believed
+
+
+def test_the_last_secret_is_not_taken_away():
+    with pytest.raises(ConfigError, match="at least one"):
+        SecretRing([OLD]).without(SecretRing([OLD]).believed)
+
+
 def test_nothing_secret_is_shown():
     text = repr(SecretRing([NEW])) + str(SecretRing([NEW])) + f"{SecretRing([NEW])}"
 

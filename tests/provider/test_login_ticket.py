@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 import pytest
 from oic.utils.http_util import Unauthorized
 
+from oic_session_ext.secret_ring import SecretRing
+
 from .conftest import ACR, Answer, LoginPage, request_of
 
 
@@ -68,6 +70,19 @@ def test_taken_to_another_browser_it_signs_nobody_in_there(any_op):
     browser.authorize()
 
     assert not thief.is_signed_in()
+
+
+def test_made_with_an_older_or_newer_secret_it_is_believed_during_a_rotation(any_op):
+    browser, stranger = any_op.browser(), any_op.browser()
+    value = browser.use_pyoidc_login("alice")
+    stranger.jar["pyoidc"] = value
+
+    any_op.provider.seed = any_op.provider.secrets.with_next().with_in_use([]).derive("another purpose")
+    assert "code" in browser.authorize().in_query
+
+    any_op.provider.secrets.take_up(SecretRing([b"x" * 32]))
+    any_op.clock.advance(1)
+    assert not stranger.is_signed_in()
 
 
 def spelled_otherwise(value):

@@ -166,6 +166,20 @@ def test_a_cookie_that_was_not_signed_here_is_nobodys(pages: Pages, is_forged: b
     assert other.do(lambda web: refused(web, token))
 
 
+def test_a_cookie_that_another_server_signed_is_believed_whichever_secret_either_uses() -> None:
+    old, new = b"o" * 32, b"n" * 32
+    here = Pages(secrets=SecretRing([old, new]))
+    there = Pages(store=here.store, clock=here.clock, secrets=SecretRing([new, old]))
+    there.browser.jar = here.browser.jar
+
+    tokens = [pages.do(WebSession.csrf_token) for pages in (here, there, here)]
+    retired = Pages(store=here.store, clock=here.clock, secrets=SecretRing([new]))
+    retired.browser.jar = dict(here.browser.jar)
+
+    assert len(set(tokens)) == 1
+    assert retired.do(WebSession.csrf_token) != tokens[0]
+
+
 @pytest.mark.parametrize(
     "cookie",
     [
