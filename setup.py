@@ -13,6 +13,7 @@ VERSION = re.search(r'^__version__ = "([^"]+)"', (HERE / "oic_session_ext" / "__
 INSTALL_REQUIRES = [
     "oic>=1.7,<2",  # pyoidc itself: the provider that the mixins extend
     "pyjwkest>=1.4.4,<2",  # keys and JWKS in the form that pyoidc expects
+    "pycryptodomex>=3.9",  # RSA keys as pyjwkest keeps them
     "cryptography>=42",  # RSA, EC, HKDF and AES-GCM; 4 to 56 times quicker than pyjwkest's own
     "joserfc>=1.0,<2",  # signs and verifies JWTs through cryptography
     "pydantic>=2.7,<3",  # settings with types and messages that name the key; comes with oic

@@ -44,6 +44,7 @@ _KEY_BITS = {"A128KW": 128, "A192KW": 192, "A256KW": 256}
 _CONTENT_KEY_BITS = {"A128CBC-HS256": 256, "A192CBC-HS384": 384, "A256CBC-HS512": 512, "A128GCM": 128, "A192GCM": 192, "A256GCM": 256}
 _MIN_RSA_BITS = 2048
 _RSA_FACTORS = ("p", "q", "dp", "dq", "qi")
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 _REFUSALS = (JoseError, ValueError, TypeError, KeyError, AssertionError, RecursionError)
 """What the library and `json` raise on input that is none. AssertionError: it asserts what a peer's header may deny."""
 
@@ -89,7 +90,7 @@ def import_key(jwk: Mapping[str, Any]) -> Key:
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:
     """Return the public id of an RSA or EC key, private or public (RFC 7638). Raises: BadKey: as `import_key`."""
-    return import_key(jwk).thumbprint()
+    return import_key({name: value for name, value in jwk.items() if name not in _PRIVATE}).thumbprint()
 
 
 def mac_key(client_secret: str, alg: str) -> Key:

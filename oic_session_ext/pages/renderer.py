@@ -11,7 +11,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, Template
+from jinja2 import BaseLoader, BytecodeCache, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, Template
+from jinja2.bccache import Bucket
 
 from oic_session_ext.pages.assets import Asset, Assets
 from oic_session_ext.pages.links import form_action, frame_uri, https_link, redirect_uri
@@ -105,10 +106,35 @@ class Pages:
         return self._assets.get(file_name)
 
 
+class _CompiledOnce(BytecodeCache):
+    """Keeps what this process has compiled, so that a further OP in it costs nothing; Jinja asks by the template's source."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        kept = self._kept.get((bucket.key, bucket.checksum))
+        if kept is not None:
+            bucket.bytecode_from_string(kept)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
+
+
+_COMPILED = _CompiledOnce()
+
+
 def _compile(loader: BaseLoader, assets: Assets) -> dict[str, Template]:
     """Every page by its name. All are compiled now, so a broken override stops the start and not a sign-in."""
     environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, auto_reload=False, cache_size=-1, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,
+        cache_size=-1,
+        bytecode_cache=_COMPILED,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.globals["asset_url"] = assets.url
     environment.filters |= {"form_action": form_action, "frame_uri": frame_uri, "https_link": https_link, "redirect_uri": redirect_uri}

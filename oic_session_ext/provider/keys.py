@@ -10,8 +10,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from Cryptodome.PublicKey import RSA
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.util import urlsafe_b64decode
+from jwkest.jwk import RSAKey as PyoidcRsaKey
 from oic.utils.keyio import KeyBundle, KeyJar
 
 from .. import jose
@@ -111,11 +113,31 @@ def key_jar(private_jwks: Mapping[str, Any]) -> KeyJar:
     keys = private_jwks.get("keys")
     if not isinstance(keys, list) or not all(isinstance(key, dict) and "d" in key for key in keys):
         raise ValueError("must be a JWK Set of private RSA or EC keys")
+    bundle = KeyBundle()
+    for jwk in keys:
+        bundle.append(_pyoidc_key(jwk))
     jar = KeyJar()
-    jar[""] = [KeyBundle(keys)]
+    jar[""] = [bundle]
     if not OpKeys(jar).signing_algs():
         raise ValueError("must hold a private RSA or EC key with use sig")
     return jar
+
+
+def _pyoidc_key(jwk: Mapping[str, Any]) -> Any:
+    """Return a private key as pyoidc keeps it.
+
+    `cryptography` has checked it; pyjwkest would test the primes of an RSA key again, in Python, for a third of a second.
+    """
+    try:
+        checked: Any = jose.import_key(jwk)
+    except jose.BadKey as err:
+        raise ValueError(str(err)) from err
+    if jwk["kty"] != "RSA":
+        return KeyBundle([dict(jwk)]).keys()[0]
+    numbers = checked.private_key.private_numbers()
+    parts = (numbers.public_numbers.n, numbers.public_numbers.e, numbers.d, numbers.p, numbers.q)
+    names = {name: jwk[name] for name in ("kid", "use", "alg") if jwk.get(name)}
+    return PyoidcRsaKey(key=RSA.construct(parts, consistency_check=False), **names)
 
 
 def _bits_of(jwk: Mapping[str, Any]) -> int:

@@ -23,8 +23,8 @@ class SigningKeys:
         self._path = path
         self.jwks = tuple(dict(jwk) for jwk in jwks)
         try:
-            self._ids = tuple(thumbprint(jwk) for jwk in self.jwks)  # pyoidc's own reading lets broken keys through
-            self.key_jar()
+            self._jar = key_jar({"keys": list(self.jwks)})
+            self._ids = tuple(thumbprint(jwk) for jwk in self.jwks)
         except (ValueError, BadKey) as err:
             raise ConfigError(path, f"must be a JWK Set of private RSA or EC keys: {err}") from err
         names = [jwk.get("kid") or _kind_of(jwk) for jwk in self.jwks]
@@ -54,7 +54,7 @@ class SigningKeys:
 
     def key_jar(self) -> KeyJar:
         """Return pyoidc's key jar with these keys as the OP's own."""
-        return key_jar({"keys": list(self.jwks)})
+        return self._jar
 
     def by_id(self) -> Mapping[str, Mapping[str, Any]]:
         """Return each key by its id, in their order."""
