@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from oic_session_ext.cli import main
 from oic_session_ext.private_file import replace_private
+from oic_session_ext.provider.keys import new_private_jwk
 from oic_session_ext.secret_ring import SecretRing
 from oic_session_ext.server.shared_secrets import SharedSecrets
 from oic_session_ext.server.signing_keys import SigningKeys
@@ -27,7 +28,7 @@ users:
   - username: alice
     password_hash: $argon2id$v=19$m=65536,t=3,p=4$vNQXOrVnjI8Us5NMAehSOw$ipMaAAF3MzYPWwNbqMKDLkV9T05bDViKUoaXnIKs1So
 """
-KEYS = SigningKeys.generate_text()  # making keys is slow
+KEYS = SigningKeys([new_private_jwk({"kty": "EC", "crv": "P-256", "alg": "ES256"})]).to_text()  # RSA keys are slow to make
 
 
 @pytest.fixture
@@ -77,15 +78,15 @@ def states(group: str, config: Path) -> list[str]:
     return [line.split("\t")[-1].split(",")[0] for line in result.stdout.splitlines()]
 
 
-@pytest.mark.parametrize(("group", "kinds", "wait_s", "lifetime_s"), [("secrets", 1, 10, 30 * 86400), ("keys", 3, 310, 15 * 86400)])
+@pytest.mark.parametrize(("group", "wait_s", "lifetime_s"), [("secrets", 10, 30 * 86400), ("keys", 310, 15 * 86400)])
 def test_a_rotation_stage_by_stage(
-    group: str, kinds: int, wait_s: int, lifetime_s: int, config: Path, store: Store, clock: list[int], tmp_path: Path
+    group: str, wait_s: int, lifetime_s: int, config: Path, store: Store, clock: list[int], tmp_path: Path
 ) -> None:
     server = start(config, store, clock)
-    assert states(group, config) == ["in use"] * kinds
+    assert states(group, config) == ["in use"]
 
     assert run(group, "rotate", config).exit_code == 0
-    assert states(group, config) == ["in use"] * kinds + ["next"] * kinds
+    assert states(group, config) == ["in use", "next"]
     early = run(group, "rotate", config, "--promote")
     assert (early.exit_code, "too early" in early.stderr, "possible from 2027-01-15T" in early.stderr) == (1, True, True)
 
@@ -93,7 +94,7 @@ def test_a_rotation_stage_by_stage(
     server.check()
     assert run(group, "rotate", config, "--promote").exit_code == 0
     server.check()
-    assert sorted(states(group, config)) == ["in use"] * kinds + ["old"] * kinds
+    assert states(group, config) == ["in use", "old"]
     clock[0] += lifetime_s
     early = run(group, "rotate", config, "--retire")
     assert (early.exit_code, "may be alive" in early.stderr) == (1, True)
@@ -101,7 +102,7 @@ def test_a_rotation_stage_by_stage(
     clock[0] += 86400
     assert run(group, "rotate", config, "--retire").exit_code == 0
     server.check()
-    assert states(group, config) == ["in use"] * kinds
+    assert states(group, config) == ["in use"]
     file = tmp_path / {"secrets": "secrets", "keys": "keys.json"}[group]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     again = run(group, "rotate", config, "--retire")
@@ -177,7 +178,7 @@ def test_keys_in_the_store_are_rotated_there(tmp_path: Path, clock: list[int], m
 
     assert run("keys", "rotate", config).exit_code == 0
 
-    assert states("keys", config) == ["in use"] * 3 + ["next"] * 3
+    assert states("keys", config) == ["in use", "next"]
     assert not (tmp_path / "keys.json").exists()
 
 

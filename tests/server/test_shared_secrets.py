@@ -13,7 +13,7 @@ import pytest
 from oic_session_ext.agreement import CHECK_EVERY_S
 from oic_session_ext.errors import ConfigError, StoreUnavailable
 from oic_session_ext.private_file import replace_private
-from oic_session_ext.provider.keys import generate_private_jwks
+from oic_session_ext.provider.keys import new_private_jwk
 from oic_session_ext.secret_ring import SecretRing
 from oic_session_ext.server.private_text import SealedKeysLost
 from oic_session_ext.server.shared_secrets import SharedSecrets, start_keys_anew
@@ -24,7 +24,7 @@ from tests.bundled_op import Op, make_settings
 
 OLD, BOTH = SecretRing([b"o" * 32]), SecretRing([b"o" * 32, b"n" * 32])
 PROMOTED, NEW = SecretRing([b"n" * 32, b"o" * 32]), SecretRing([b"n" * 32])
-KEYS = SigningKeys(generate_private_jwks()["keys"])
+KEYS = SigningKeys([new_private_jwk({"kty": "RSA", "use": "sig", "alg": "RS256"})])
 KEYS_BOTH = KEYS.with_next()
 KEYS_PROMOTED = KEYS_BOTH.with_in_use(set(KEYS_BOTH.believed) - set(KEYS.believed))
 KEYS_NEW = KEYS_PROMOTED.without(KEYS.believed)
@@ -277,3 +277,15 @@ def test_keys_that_are_sealed_with_a_lost_secret_stop_the_start_and_can_be_made_
 def header_of(token: str) -> dict[str, Any]:
     part = token.split(".", maxsplit=1)[0]
     return dict(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))))
+
+
+def test_each_kind_of_key_is_rotated_for_itself() -> None:
+    kinds = [{"kty": "EC", "crv": curve, "use": use} for curve, use in (("P-256", "sig"), ("P-256", "enc"), ("P-384", "sig"))]
+    keys = SigningKeys([new_private_jwk(kind) for kind in kinds])
+
+    both = keys.with_next()
+    promoted = both.with_in_use(both.believed[3:])
+
+    assert (both.in_use, len(both.believed)) == (keys.believed, 6)
+    assert set(promoted.in_use) == set(both.believed[3:])
+    assert [(jwk["crv"], jwk["use"]) for jwk in promoted.without(keys.believed).jwks] == [(kind["crv"], kind["use"]) for kind in kinds]
