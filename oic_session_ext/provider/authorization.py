@@ -95,6 +95,8 @@ class AuthorizationSeam(Seam):
             values["prompt"] = sorted(context.prompt)
         if "claims" in values:
             values["claims"] = json.loads(values["claims"])
+        if "acr_values" not in values and (default := self.cdb[context.client_id].get("default_acr_values")):
+            values["acr_values"] = list(default)
         try:
             return AuthorizationRequest().from_dict(values)
         except PyoidcError as err:  # what is left: known names with a language tag and a value of another type
@@ -119,10 +121,10 @@ class AuthorizationSeam(Seam):
         context = self.scope_and_context()[1]
         method, acr = self._pick_method(areq)
         if method is None:
-            raise AuthorizationError(context, "access_denied", "no way of signing in fits the request")
+            raise AuthorizationError(context, "unmet_authentication_requirements", "no way of signing in fits the request")
         login, is_fresh = self.current_login(method, acr, cookie, kwargs.get("authn", ""))
         asks = login is None or (not is_fresh and self._must_sign_in_again(context, login, areq))
-        mismatch = login is not None and context.hint is not None and self.sub_of(login.uid, cinfo) != context.hint.sub
+        mismatch = login is not None and context.subs is not None and self.sub_of(login.uid, cinfo) not in context.subs
         if asks or mismatch:
             if "none" in context.prompt or (mismatch and is_fresh):
                 raise AuthorizationError(context, "login_required", "the user must sign in")
@@ -162,24 +164,29 @@ class AuthorizationSeam(Seam):
     def _must_sign_in_again(self, context: AuthorizationContext, login: CompletedLogin, areq: Any) -> bool:
         if context.prompt & {"login", "select_account"}:
             return True
-        wanted = self._acr_claims(areq)
+        wanted = self._acr_that_must_be_met(areq)
         if wanted and login.acr not in wanted:
             return True
         return context.max_age is not None and self.clock() - login.auth_time >= context.max_age
 
     def _pick_method(self, areq: Any) -> tuple[Any, str]:
-        wanted = self._acr_claims(areq)
-        if wanted:
-            for acr in wanted:
-                found = self.authn_broker.pick(acr, "exact")
-                if found:
-                    return found[0][0], found[0][1]
+        for acr in self._acr_claims(areq) or ():
+            found = self.authn_broker.pick(acr, "exact")
+            if found:
+                return found[0][0], found[0][1]
+        if self._acr_that_must_be_met(areq):
             return None, ""
         for comparison in ("", "better", "any"):
             method, acr = self.pick_auth(areq, comparison)
             if method:
                 return method, acr
         return None, ""
+
+    def _acr_that_must_be_met(self, areq: Any) -> list[str]:
+        """Return the values of an essential `acr` claim; one that is merely wished for fails no request (OIDCC-5.5.1.1)."""
+        wish = areq.get("claims", {}).get("id_token", {}).get("acr")
+        is_essential = isinstance(wish, Mapping) and wish.get("essential") is True
+        return list(self._acr_claims(areq) or ()) if is_essential else []
 
     def sub_of(self, uid: str, client: Mapping[str, Any]) -> str:
         """Return the `sub` by which a client knows a user, as pyoidc's `do_sub` makes it."""
@@ -223,8 +230,7 @@ class AuthorizationSeam(Seam):
             raise AuthorizationError(context, "server_error", "the request cannot be carried out")
         response = result[0]
         parameters = {name: " ".join(value) if isinstance(value, list) else value for name, value in response.to_dict().items()}
-        if "id_token" not in parameters:
-            parameters["iss"] = self.name  # RFC 9207: whose answer this is; an ID Token says it itself
+        parameters.pop("client_id", None)  # pyoidc sends it beside an access token; the RP knows who it is
         if "access_token" in parameters:
             parameters["expires_in"] = int(self.sdb.access_token.lifetime)
         if context.state is not None:
@@ -232,7 +238,7 @@ class AuthorizationSeam(Seam):
         return self._answer(context, parameters)
 
     def error_parameters(self, context: AuthorizationContext) -> dict[str, str]:
-        """Return what an error response carries besides the error and `state`."""
+        """Return what an error response carries besides the error, `state` and `iss`."""
         return {}
 
     def _error_response(self, context: AuthorizationContext, error: str, description: str) -> RawResponse:
@@ -241,7 +247,8 @@ class AuthorizationSeam(Seam):
             parameters["state"] = context.state
         return self._answer(context, parameters | self.error_parameters(context))
 
-    def _answer(self, context: AuthorizationContext, parameters: Mapping[str, Any]) -> RawResponse:
+    def _answer(self, context: AuthorizationContext, answer: Mapping[str, Any]) -> RawResponse:
+        parameters = {**answer, "iss": self.name}  # whose answer it is, an error too (RFC 9207, 2)
         if context.response_mode != "form_post":
             return RedirectResponse(authorization_location(context.redirect_uri, parameters, context.response_mode))
         page = self.pages.render(

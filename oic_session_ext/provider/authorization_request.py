@@ -60,7 +60,7 @@ def check_authorization_request(
     _check_request_objects(context)
     _check_authentication(context)
     _check_pkce(context, metadata)
-    return _with_hint(_without_idle_offline_access(context), verify_hint)
+    return _with_users(_with_max_age(_without_idle_offline_access(context), metadata), verify_hint)
 
 
 def _client_of(parameters: Mapping[str, str], client: Callable[[str], Mapping[str, Any] | None]) -> Mapping[str, Any]:
@@ -154,7 +154,7 @@ def _is_claim_wish(name: str, wish: Any) -> bool:
     wish = wish or {}
     values = wish.get("values", [])
     wanted = [wish["value"], *values] if "value" in wish and isinstance(values, list) else values
-    return isinstance(values, list) and (name != "acr" or all(isinstance(one, str) for one in wanted))
+    return isinstance(values, list) and (name not in ("acr", "sub") or all(isinstance(one, str) for one in wanted))
 
 
 def _check_pkce(context: AuthorizationContext, metadata: Mapping[str, Any]) -> None:
@@ -180,16 +180,31 @@ def _without_idle_offline_access(context: AuthorizationContext) -> Authorization
     return replace(context, parameters={**context.parameters, "scope": kept})
 
 
-def _with_hint(context: AuthorizationContext, verify_hint: Callable[[str, str | None], Hint]) -> AuthorizationContext:
-    max_age = context.parameters.get("max_age")
-    context = replace(context, max_age=None if max_age is None else int(max_age))
+def _with_max_age(context: AuthorizationContext, metadata: Mapping[str, Any]) -> AuthorizationContext:
+    """Let the request's `max_age` go before the one that the client registered (OIDCREG-2)."""
+    max_age = context.parameters.get("max_age", metadata.get("default_max_age"))
+    return context if max_age is None else replace(context, max_age=int(max_age))
+
+
+def _with_users(context: AuthorizationContext, verify_hint: Callable[[str, str | None], Hint]) -> AuthorizationContext:
+    """Say whom the request may be answered for: the user of the hint, the `sub` asked for as a claim (OIDCC-3.1.2.2: MUST)."""
+    wishes = _wished_subs(context.parameters.get("claims"))
     text = context.parameters.get("id_token_hint")
-    if text is None:
-        return context
-    try:
-        return replace(context, hint=verify_hint(text, context.client_id))
-    except BadHint as err:
-        raise AuthorizationError(context, "invalid_request", "id_token_hint is not an ID Token of ours for this application") from err
+    if text is not None:
+        try:
+            context = replace(context, hint=verify_hint(text, context.client_id))
+        except BadHint as err:
+            raise AuthorizationError(context, "invalid_request", "id_token_hint is not an ID Token of ours for this application") from err
+        assert context.hint is not None
+        wishes.append(frozenset({context.hint.sub}))
+    return replace(context, subs=frozenset.intersection(*wishes)) if wishes else context
+
+
+def _wished_subs(text: str | None) -> list[frozenset[str]]:
+    claims = {} if text is None else json.loads(text)
+    wishes = [claims.get(part, {}).get("sub") or {} for part in ("userinfo", "id_token")]
+    named = [[wish["value"]] if "value" in wish else wish.get("values") for wish in wishes]
+    return [frozenset(subs) for subs in named if subs is not None]
 
 
 def _sets(response_types: Collection[str]) -> list[frozenset[str]]:

@@ -66,7 +66,7 @@ class DiscoverySeam(Seam):
             "id_token_encryption_enc_values_supported": _ENCRYPTION_ENCS,
             "userinfo_encryption_alg_values_supported": _ENCRYPTION_ALGS,
             "userinfo_encryption_enc_values_supported": _ENCRYPTION_ENCS,
-            "authorization_response_iss_parameter_supported": False,
+            "authorization_response_iss_parameter_supported": True,
         }
         if self.accepts_registration:
             found["registration_endpoint"] = f"{base}/{RegistrationEndpoint.url}"

@@ -49,7 +49,9 @@ class Answered:
 class AuthorizationContext:
     """An authorization request whose client and redirect URI have been checked: errors may be redirected from here on.
 
-    `parameters` are the request's, as text; `max_age` is in seconds; `hint` is the verified `id_token_hint`.
+    `parameters` are the request's, as text; `max_age` is in seconds, the request's or the client's `default_max_age`; `hint` is the
+    verified `id_token_hint`. `subs` are the values of `sub` that the request may be answered for, by the hint and by the `claims`
+    parameter; None is anybody.
     """
 
     client_id: str
@@ -61,6 +63,7 @@ class AuthorizationContext:
     max_age: int | None
     parameters: Mapping[str, str]
     hint: Hint | None = None
+    subs: frozenset[str] | None = None
 
 
 @dataclass(slots=True)

@@ -7,13 +7,13 @@ from urllib.parse import urlencode
 
 import pytest
 from oic.oic.provider import Provider as StockProvider
-from oic.utils.http_util import Response
+from oic.utils.http_util import Response, SeeOther
 
 from oic_session_ext import jose
 from oic_session_ext.provider import Answered, CompletedLogin, Provider, SessionManagementMixin
 from oic_session_ext.provider.authorization_request import AuthorizationError
 
-from .conftest import ACR, CLIENT_RSA_KEY, ISSUER, Answer, request_of
+from .conftest import ACR, CLIENT_RSA_KEY, ISSUER, Answer, LoginPage, request_of
 
 
 def error_of(answer):
@@ -130,6 +130,7 @@ def test_nothing_of_a_refused_request_is_on_the_page(browser):
         ({"claims": '{"id_token": {"acr": {"values": 5}}}'}, "invalid_request"),
         ({"claims": '{"id_token": {"acr": {"value": {}}}}'}, "invalid_request"),
         ({"claims": '{"userinfo": {"sub": {"values": 5}}}'}, "invalid_request"),
+        ({"claims": '{"id_token": {"sub": {"value": null}}}'}, "invalid_request"),
         ({"claims": '{"userinfo#de": 5}'}, "invalid_request"),
         ({"max_age#de": "soon"}, "invalid_request"),
         ({"request": "a.b.c"}, "request_not_supported"),
@@ -151,7 +152,7 @@ def test_what_is_wrong_beyond_the_redirect_uri_is_told_to_the_rp(browser, change
     parameters = answer.in_query or answer.in_fragment
     assert parameters["error"] == error
     assert parameters["state"] == "the state"
-    assert set(parameters) == {"error", "error_description", "state", "session_state"}
+    assert set(parameters) == {"error", "error_description", "state", "session_state", "iss"}
 
 
 def test_a_response_type_that_the_client_did_not_register_is_refused(make_op):
@@ -378,10 +379,52 @@ def test_an_acr_that_must_be_met_asks_somebody_who_signed_in_otherwise(op, brows
     assert "code" in browser.authorize(claims=wish, login="alice").in_query
 
 
-def test_an_acr_that_nothing_here_gives_is_refused(browser):
-    wish = json.dumps({"id_token": {"acr": {"value": "urn:unknown"}}})
+def test_an_acr_that_must_be_met_and_that_nothing_here_gives_is_refused(browser):
+    wish = json.dumps({"id_token": {"acr": {"essential": True, "value": "urn:unknown"}}})
 
-    assert browser.authorize(claims=wish).in_query["error"] == "access_denied"
+    assert browser.authorize(claims=wish).in_query["error"] == "unmet_authentication_requirements"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"acr_values": "urn:unknown urn:other"},
+        {"claims": '{"id_token": {"acr": {"value": "urn:unknown"}}}'},
+        {"claims": '{"id_token": {"acr": {"essential": false, "values": ["urn:unknown"]}}}'},
+        {"claims": '{"id_token": {"acr": {"essential": true}}}'},
+        {"claims": '{"id_token": {"acr": null}}'},
+    ],
+    ids=str,
+)
+def test_an_acr_that_is_merely_wished_for_fails_no_request(op, browser, changes):
+    browser.authorize(login="alice")
+
+    answer = browser.renew(**changes)
+
+    assert op.claims(op.redeem(answer.in_query["code"]).json["id_token"])["acr"] == ACR
+
+
+def test_the_acr_values_that_a_client_registered_are_tried_when_the_request_has_none(make_op, monkeypatch):
+    op = make_op()
+    op.clients["basic"]["default_acr_values"] = ["urn:unknown", ACR]
+    asked = []
+    monkeypatch.setattr(LoginPage, "__call__", lambda _, **given: asked.append(given["acr_values"]) or SeeOther("/login"))
+
+    op.browser().authorize()
+    op.browser().authorize(acr_values="urn:other")
+
+    assert asked == [["urn:unknown", ACR], ["urn:other"]]
+
+
+def test_max_age_that_a_client_registered_counts_when_the_request_has_none(make_op):
+    op = make_op()
+    op.clients["basic"]["default_max_age"] = 60
+    browser = op.browser()
+    browser.authorize(login="alice")
+    op.clock.advance(61)
+
+    assert browser.renew().in_query["error"] == "login_required"
+    assert "code" in browser.renew(max_age=3600).in_query
 
 
 def test_the_login_page_gets_the_request_to_go_on_with(browser):
@@ -390,7 +433,40 @@ def test_the_login_page_gets_the_request_to_go_on_with(browser):
     assert answer.in_query == request_of(prompt="login", login_hint="alice", max_age=5, ui_locales="de")
 
 
+@pytest.mark.parametrize("response_type", ["code", "id_token", "code token"])
+def test_rfc9207_2_an_answer_says_whose_it_is(browser, response_type):
+    for answer in (browser.authorize(login="alice", response_type=response_type), browser.authorize(prompt="none login")):
+        assert (answer.in_query or answer.in_fragment)["iss"] == ISSUER
+    assert browser.authorize(response_type=response_type, response_mode="form_post").form.fields["iss"] == ISSUER
+
+
 # -- hints ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("CO-03")
+@pytest.mark.parametrize("part", ["userinfo", "id_token"])
+@pytest.mark.parametrize("name", ["sub", "\\u0073ub"])
+@pytest.mark.parametrize("wish", ['{"value": "%s"}', '{"essential": true, "values": ["%s", "?"]}'])
+@pytest.mark.parametrize("response_type", ["code", "id_token"])
+def test_a_sub_asked_for_as_a_claim_is_answered_for_that_user_alone(op, browser, part, name, wish, response_type):
+    sub = op.claims(browser.sign_in()["id_token"])["sub"]
+
+    def claims(value):
+        return '{"%s": {"%s": %s}}' % (part, name, wish % value)
+
+    assert error_of(browser.renew(response_type=response_type, claims=claims(sub))) is None
+    assert error_of(browser.renew(response_type=response_type, claims=claims("another"))) == "login_required"
+    assert browser.authorize(response_type=response_type, claims=claims("another")).location.startswith("/login?")
+    assert error_of(browser.authorize(response_type=response_type, claims=claims("another"), login="alice")) == "login_required"
+
+
+def test_a_hint_and_a_sub_that_differ_are_answered_for_nobody(op, browser):
+    hint = browser.sign_in()["id_token"]
+    other = op.claims(op.browser().sign_in(login="bob")["id_token"])["sub"]
+    claims = json.dumps({"id_token": {"sub": {"value": other}}})
+
+    assert browser.renew(id_token_hint=hint, claims=claims).in_query["error"] == "login_required"
+    assert browser.authorize(id_token_hint=hint, claims=claims, login="bob").in_query["error"] == "login_required"
 
 
 @pytest.mark.spec("CO-03")

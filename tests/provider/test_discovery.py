@@ -110,8 +110,8 @@ def test_every_name_is_registered_and_no_promise_is_false(metadata):
     assert {name for name, value in metadata.items() if value is False} <= {
         "request_parameter_supported",
         "request_uri_parameter_supported",  # absent it would mean true
-        "authorization_response_iss_parameter_supported",
     }
+    assert metadata["authorization_response_iss_parameter_supported"] is True
 
 
 def test_neither_none_nor_rsa1_5_is_offered(metadata):

@@ -66,7 +66,7 @@ def test_an_error_found_before_anybody_is_looked_for_carries_it_as_well(browser)
 
 @pytest.mark.spec("CO-10")
 def test_an_error_response_carries_nothing_else(browser):
-    assert set(browser.renew().in_query) == {"error", "error_description", "state", "session_state"}
+    assert set(browser.renew().in_query) == {"error", "error_description", "state", "session_state", "iss"}
 
 
 @pytest.mark.spec("SM-03", "SM-05")
