@@ -12,7 +12,7 @@ EXTRAS_cluster := postgresql,redis
 EXTRAS_dev := test,dev
 
 .NOTPARALLEL:
-.PHONY: help demo cluster test check format run docs requirements bench round-trips crash test-needs clean
+.PHONY: help demo cluster test check format run docs requirements bench round-trips crash outage test-needs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ round-trips: $(VENV)/installed-dev test-needs  ## print how often each flow asks
 
 crash: $(VENV)/installed-dev test-needs  ## kill the server at random points of logouts: make crash [CRASH_ARGS="--logouts 1000 --seed 1"]
 	@$(BIN)/python -m tests.flows.crash $(CRASH_ARGS)
+
+outage: $(VENV)/installed-dev test-needs  ## end PostgreSQL and Redis under load: make outage [OUTAGE_ARGS="--outages 20"]
+	@$(BIN)/python -m tests.flows.outage $(OUTAGE_ARGS)
 
 test-needs:
 	@tools/install_test_needs.sh
