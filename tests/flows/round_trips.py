@@ -20,7 +20,7 @@ from oic_session_ext.store.sql_sqlite import SqliteConnections
 from tests.bundled_op import CLIENTS, OUT_URIS, Op, OpBrowser, make_settings
 from tests.flows.engine import NAMES, running_engine
 
-BACKCHANNEL_URI = "http://127.0.0.1:9/backchannel_logout"  # the port of discard: nobody answers
+BACKCHANNEL_URI = "https://127.0.0.1:9/backchannel_logout"  # the port of discard: nobody answers
 
 
 @dataclass
