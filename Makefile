@@ -12,7 +12,7 @@ EXTRAS_cluster := postgresql,redis
 EXTRAS_dev := test,dev
 
 .NOTPARALLEL:
-.PHONY: help demo cluster test check format run docs requirements bench round-trips crash outage test-needs clean
+.PHONY: help demo cluster test check format run docs requirements bench growth round-trips crash outage test-needs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ requirements: $(VENV)/installed-dev  ## list the requirements of the specificati
 
 bench: $(VENV)/installed-demo  ## measure the OP: make bench DRIVE=path/to/drive.py [BENCH_ARGS="--peers peers.json --n 200"]
 	@$(BIN)/python bench/run.py $(if $(DRIVE),$(DRIVE),$(error say which driver: make bench DRIVE=path/to/drive.py)) $(BENCH_ARGS)
+
+growth: $(VENV)/installed-dev test-needs  ## measure stores of 1,000 to 1,000,000 sessions: make growth [GROWTH_ARGS="--engine sqlite"]
+	@$(BIN)/python -m bench.growth $(GROWTH_ARGS)
 
 round-trips: $(VENV)/installed-dev test-needs  ## print how often each flow asks its store, on each engine
 	@$(BIN)/python -m tests.flows.round_trips
