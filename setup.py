@@ -27,7 +27,7 @@ INSTALL_REQUIRES = [
     "Beaker>=1.13,<2",  # the login pages' own web session (docs/adr/0004-beakers-part.md)
     "ruamel.yaml>=0.18,<0.20",  # YAML 1.2 with line numbers; duplicate keys are errors
     "argon2-cffi>=23.1",  # password hashes of the users in the settings file
-    "prometheus-client>=0.21",  # the metrics, in the form that Prometheus reads
+    "prometheus_client>=0.21",  # the metrics, in the form that Prometheus reads
     "click>=8.1,<9",  # the command line
     "structlog>=24.1",  # log lines for people and, as JSON, for machines
 ]

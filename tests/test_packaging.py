@@ -117,7 +117,7 @@ def declared(*lists: str) -> set[str]:
     ("folder", "lists"),
     [
         ("oic_session_ext", ("INSTALL_REQUIRES", "POSTGRESQL", "REDIS")),
-        ("examples", ("INSTALL_REQUIRES", "EXAMPLES")),
+        ("examples", ("INSTALL_REQUIRES", "EXAMPLES", "POSTGRESQL", "REDIS")),
         ("bench", ()),
         ("tests", ("INSTALL_REQUIRES", "POSTGRESQL", "REDIS", "EXAMPLES", "TEST")),
     ],

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import ConfigError, SessionExtError
 from .config_file import BAD_SETTINGS_EXIT_CODE, config_argument, load_settings_or_exit
+
+if TYPE_CHECKING:
+    from ..server.settings import ServerSettings
+
+_COUNTS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @click.command("serve")
@@ -15,13 +25,25 @@ from .config_file import BAD_SETTINGS_EXIT_CODE, config_argument, load_settings_
 def serve_command(config: Path) -> None:
     """Run the OP that CONFIG.yaml describes; Ctrl-C or SIGTERM stops it when the requests under way are answered."""
     settings = load_settings_or_exit(config)
-    from ..server.serving import serve  # here, so that a bad file is told without loading a web server
-
     try:
-        serve(settings)
+        with _counting_together(settings):
+            from ..server.serving import serve  # here, so that a bad file is told without loading a web server
+
+            serve(settings)
     except ConfigError as err:
         click.echo(f"{config}: {err}", err=True)
         raise SystemExit(BAD_SETTINGS_EXIT_CODE) from err
     except SessionExtError as err:
         click.echo(f"oic-session-ext: {err}", err=True)
         raise SystemExit(1) from err
+
+
+@contextmanager
+def _counting_together(settings: ServerSettings) -> Iterator[None]:
+    """Give several processes a folder in which their metrics add up; prometheus_client looks for it when it is loaded."""
+    if settings.metrics is None or settings.listen.processes == 1 or _COUNTS_FOLDER in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="oic-session-ext-metrics-") as folder:
+        os.environ[_COUNTS_FOLDER] = folder
+        yield

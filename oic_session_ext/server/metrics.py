@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from oic.utils.http_util import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from ..clock import Clock
@@ -60,7 +61,7 @@ class Metrics:
         open_or_not = "1 while an RP is left in peace because it keeps failing"
         self._breaker = Gauge("oic_breaker_open", open_or_not, ["client_id"], registry=registry, multiprocess_mode="livemax")
 
-    def listen(self, event: Event) -> None:
+    def listen(self, event: Event) -> None:  # noqa: C901 - a case for each event
         """Count an event."""
         match event:
             case SessionBegan():
@@ -97,11 +98,22 @@ class Metrics:
         return RawResponse(body, 200, [("Content-Type", CONTENT_TYPE_LATEST), ("Cache-Control", "no-store")])
 
     def _counts(self) -> bytes:
-        if _MULTIPROCESS_FOLDER not in os.environ:
+        folder = os.environ.get(_MULTIPROCESS_FOLDER)
+        if folder is None:
             return generate_latest(self._registry)
+        for pid in _pids_of(Path(folder)):
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                mark_process_dead(pid)  # its breakers are nobody's any more; what it has counted stays
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
         return generate_latest(registry)
+
+
+def _pids_of(folder: Path) -> set[int]:
+    """Return the processes that keep gauges in this folder."""
+    return {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*_*.db")}
 
 
 class _Notices(CollectorRegistry):
