@@ -21,8 +21,8 @@ from typing import Any, Self
 
 from tests.bundled_op import OUT_URIS, OpBrowser
 from tests.flows.engine import Engine, running_engine
-from tests.flows.round_robin import forward_to
-from tests.flows.round_trips import clients
+from tests.flows.forward import forward_to
+from tests.flows.round_trips import ONLY_RECORDED, clients
 from tests.flows.running_op import RunningOp
 
 SERVERS = ("postgresql", "redis")
@@ -71,6 +71,7 @@ class OutageRun:
             keys=keys_file,
             secrets={"file": str(folder / "secrets")},
             clients=clients(),
+            logout=ONLY_RECORDED,
             tokens={"refresh_without_offline_access": True},
         )
         self.engine = engine

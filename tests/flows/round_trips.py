@@ -1,6 +1,7 @@
 """How often each flow of the bundled server asks its store, counted at the drivers: `python -m tests.flows.round_trips` prints a table.
 
 A round trip is what a thread waits for: on PostgreSQL and Redis the network is in it. SQLite has none; there statements count, and commits.
+To tell the RPs of a logout is not in it: that is done beside the request.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from oic_session_ext.store.sql_sqlite import SqliteConnections
 from tests.bundled_op import CLIENTS, OUT_URIS, Op, OpBrowser, make_settings
 from tests.flows.engine import NAMES, running_engine
 
-BACKCHANNEL_URI = "https://127.0.0.1:9/backchannel_logout"  # the port of discard: nobody answers
+BACKCHANNEL_URI = "https://rp.example.com/backchannel_logout"
+
+ONLY_RECORDED = {"backchannel": {"deliver": "elsewhere"}}
+"""The settings' section `logout` of a server that records whom to tell of a logout, and tells nobody."""
 
 
 @dataclass
@@ -97,7 +101,7 @@ class _CountedCursor:
 
 
 def clients() -> list[dict[str, Any]]:
-    """Two RPs that are told of a logout over the back channel, in the settings of a server."""
+    """The RPs, each to be told of a logout over the back channel, in the settings of a server."""
     return [client | {"backchannel_logout_uri": BACKCHANNEL_URI} for client in CLIENTS]
 
 
@@ -150,7 +154,7 @@ def measure_engine(name: str, folder: Path, keys_file: str) -> dict[str, Count]:
     meter = StoreMeter()
     with running_engine(name, folder) as engine, meter.on():
         secrets = {"file": str(folder / "secrets")}
-        op = Op.build(make_settings(keys_file, store=engine.url, secrets=secrets, clients=clients()))
+        op = Op.build(make_settings(keys_file, store=engine.url, secrets=secrets, clients=clients(), logout=ONLY_RECORDED))
         measure(op, meter)
         counts = measure(op, meter)
         op.server.store.close()
