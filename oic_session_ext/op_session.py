@@ -79,7 +79,7 @@ def begin_op_session(
         uow.add(UpdateOpSession(changed))
         return replace(changed, version=present.version + 1), secret.value
     if present is not None:
-        reason = Reason.REPLACED if present.is_live(uow.now) else _why_over(present, uow.now)
+        reason = Reason.REPLACED if present.is_live(uow.now) else why_over(present, uow.now)
         end_op_session(uow, present, reason, clients, settings)
     session = OpSession(
         id=secrets.token_urlsafe(16),
@@ -160,9 +160,10 @@ def end_if_over(
     """Return the session when it is live; otherwise None, and one that is over is ended in this unit of work."""
     if session is None or session.is_live(uow.now):
         return session
-    end_op_session(uow, session, _why_over(session, uow.now), clients, settings)
+    end_op_session(uow, session, why_over(session, uow.now), clients, settings)
     return None
 
 
-def _why_over(session: OpSession, now: int) -> Reason:
+def why_over(session: OpSession, now: int) -> Reason:
+    """Return why a session that is over is over: it was too old, or not used for too long."""
     return Reason.EXPIRED if now >= session.expires_at else Reason.IDLE

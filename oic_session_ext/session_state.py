@@ -30,8 +30,8 @@ _MAX_HOST = 255
 _SESSION_STATE = re.compile(r"[0-9a-f]{64}\.([!-\-/-~]+)")
 
 
-def issue_session_state(client_id: str, redirect_uri: str, op_browser_state: str) -> str:
-    """Return a `session_state` for a response to `redirect_uri`, with a salt of its own.
+def issue_session_state(client_id: str, redirect_uri: str, op_browser_state: str, salt: str | None = None) -> str:
+    """Return a `session_state` for a response to `redirect_uri`, with a salt of its own: a random one, or `salt`.
 
     The salt is new each time, so that nobody can be recognised by the values of failed requests (SM-07); all values made
     from one `op_browser_state` stay good together (SM-08).
@@ -39,7 +39,7 @@ def issue_session_state(client_id: str, redirect_uri: str, op_browser_state: str
     Raises: ValueError: `redirect_uri` has no origin, see `origin_of`.
     Spec: OIDCSM-2, OIDCSM-3.2
     """
-    return compute_session_state(client_id, origin_of(redirect_uri), op_browser_state, secrets.token_urlsafe(16))
+    return compute_session_state(client_id, origin_of(redirect_uri), op_browser_state, salt or secrets.token_urlsafe(16))
 
 
 def compute_session_state(client_id: str, origin: str, op_browser_state: str, salt: str) -> str:
@@ -48,13 +48,19 @@ def compute_session_state(client_id: str, origin: str, op_browser_state: str, sa
     return f"{digest}.{salt}"
 
 
+def salt_of(session_state: str) -> str | None:
+    """Return the salt of a `session_state`, None for anything malformed."""
+    match = _SESSION_STATE.fullmatch(session_state)
+    return None if match is None else match[1]
+
+
 def verify_session_state(value: str, client_id: str, origin: str, op_browser_state: str) -> bool:
     """Tell whether `value` was made from these three, whatever its salt; False for anything malformed."""
-    match = _SESSION_STATE.fullmatch(value)
-    if match is None:
+    salt = salt_of(value)
+    if salt is None:
         return False
     try:
-        expected = compute_session_state(client_id, origin, op_browser_state, match[1])
+        expected = compute_session_state(client_id, origin, op_browser_state, salt)
     except UnicodeEncodeError:  # a lone surrogate from half-decoded input: no such client exists
         return False
     return hmac.compare_digest(expected, value)

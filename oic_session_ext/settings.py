@@ -86,6 +86,17 @@ class SessionManagementSettings(BaseModel):
     """Whether the iframe answers `error` instead of `changed` once more than three values mismatch one `op_browser_state`; False is
     OIDCSM-3.2 to the letter, and lets an RP that ignores its own part reload for ever."""
 
+    session_status: bool = False
+    """Whether the OP answers, without cookies, if a session is still there: to the iframe in browsers that hide the cookie from it, by
+    `session_state`, and to a client's server, by `sid` (docs/adr/0014-session-status.md)."""
+
+    session_status_per_minute: Seconds = 600
+    """How many questions of iframes one address may ask one process in a minute; many users may share an address."""
+
+    login_status: bool = False
+    """Whether the browser is told of login and logout by `Set-Login` (FedCM Login Status). It speaks for the whole origin, so the OP
+    must have that to itself."""
+
     unauthenticated_key: str | None = Field(default=None, min_length=16)
     """The `op_browser_state` of browsers in which nobody is signed in. With None it is made once
     and kept in the store, so that every server of a cluster has the same."""
@@ -119,6 +130,10 @@ class SessionManagementSettings(BaseModel):
 
     frontchannel_wait_s: Annotated[float, Field(gt=0, le=30)] = 4.0
     """How long the logout page waits at most for the front-channel logout pages that it frames, before it leaves for the RP."""
+
+    clear_site_data: bool = False
+    """Whether a logout has the browser drop what it has cached and stored for the OP's origin (`Clear-Site-Data: "cache", "storage"`), but
+    no cookie. The OP must have that origin to itself."""
 
     delivery: DeliverySettings = DeliverySettings()
     """How RPs are told over the back channel."""

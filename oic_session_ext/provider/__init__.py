@@ -7,10 +7,11 @@ from oic.oic.provider import Provider as _PyoidcProvider
 from .hardening import HardeningMixin
 from .request_scope import Answered, CompletedLogin
 from .session_management import SessionManagement, SessionManagementMixin
+from .session_status import SessionStatusSeam
 from .web_request import Route, WebRequest
 
 __all__ = ["Answered", "CompletedLogin", "HardeningMixin", "Provider", "Route", "SessionManagement", "SessionManagementMixin", "WebRequest"]
 
 
-class Provider(SessionManagementMixin, HardeningMixin, _PyoidcProvider):
+class Provider(SessionStatusSeam, SessionManagementMixin, HardeningMixin, _PyoidcProvider):
     """pyoidc's OpenID Provider with session management, logout and the protocol fixes."""

@@ -18,12 +18,15 @@ from ..browser_state import CookiePolicy, may_write_browser_state, unauthenticat
 from ..clock import Clock, system_clock
 from ..errors import ConfigError, InvalidClient, InvalidGrant, InvalidToken
 from ..hooks import NO_HOOKS, Hooks
+from ..login_status import login_status_headers
 from ..logout_registration import LogoutSupport
 from ..model import EphemeralRecord, OpSession
 from ..op_session import begin_op_session, end_if_over, join_rp, op_session_of_cookie, use_op_session
 from ..secret_ring import SecretRing
-from ..session_state import issue_session_state
+from ..session_handle import SessionHandles
+from ..session_state import issue_session_state, origin_of
 from ..settings import DeliverySettings, SessionManagementSettings
+from ..storage_access import retry_headers
 from ..store.base import ClaimEphemeral, Store
 from ..store.unit_of_work import UnitOfWork
 from .authorization import AuthorizationSeam
@@ -74,6 +77,7 @@ class SessionManagementMixin(SessionRoutes, LogoutTokenSeam, IdTokenSeam, Author
             check_clients(self.cdb, LogoutSupport(guard=self.address_guard), self.name)
         self.id_token_lifetime_s = self.session_settings.id_token_lifetime_s
         self.cookie_policy = CookiePolicy(self.name, self.session_settings)
+        self.session_handles = SessionHandles(self.secrets) if self.session_settings.session_status else None
         self.unauthenticated_browser_state = unauthenticated_op_browser_state(self.session_settings, self.store)
 
     def outbound_settings(self) -> DeliverySettings:
@@ -96,9 +100,17 @@ class SessionManagementMixin(SessionRoutes, LogoutTokenSeam, IdTokenSeam, Author
 
         def work(scope: RequestScope) -> Response:
             scope.browser = self.browser_session(scope, cookie, headers)
-            return self.dress(scope, super(SessionManagementMixin, self).authorization_endpoint(request, cookie, **kwargs))
+            response = super(SessionManagementMixin, self).authorization_endpoint(request, cookie, **kwargs)
+            response.headers += self._retry_headers(scope)
+            return self.dress(scope, response)
 
         return self.in_scope(work)
+
+    def _retry_headers(self, scope: RequestScope) -> list[tuple[str, str]]:
+        context, headers = scope.authorization, self._browser_of(scope).headers
+        if context is None or "none" not in context.prompt or not headers:
+            return []
+        return retry_headers(headers, (self.client(context.client_id) or {}).get("redirect_uris") or ())
 
     def token_endpoint(self, request: Any = "", authn: str | None = "", dtype: str = "urlencoded", **kwargs: Any) -> Response:
         """Answer a token request in one unit of work, whichever token endpoint the provider behind it has."""
@@ -199,8 +211,11 @@ class SessionManagementMixin(SessionRoutes, LogoutTokenSeam, IdTokenSeam, Author
         return {"session_state": self._session_state(context)} if self.session_settings.check_session else {}
 
     def _session_state(self, context: AuthorizationContext) -> str:
-        state = self._browser_state(self._browser_of(self.scope()).present)
-        return issue_session_state(context.client_id, context.redirect_uri, state)
+        present, handles, salt = self._browser_of(self.scope()).present, self.session_handles, None
+        if handles is not None:
+            origin = origin_of(context.redirect_uri)
+            salt = handles.of_nobody() if present is None else handles.seal(present.id, context.client_id, origin)
+        return issue_session_state(context.client_id, context.redirect_uri, self._browser_state(present), salt)
 
     def may_refresh(self, row: Mapping[str, Any]) -> bool:
         """Tell whether a grant gets a refresh token: with `offline_access`, or without it where the setting allows."""
@@ -242,6 +257,8 @@ class SessionManagementMixin(SessionRoutes, LogoutTokenSeam, IdTokenSeam, Author
         is_due = self.session_settings.check_session and self.cookie_policy.browser_state(browser.cookie_header) != state
         if is_due and (browser.new_secret is not None or may_write_browser_state(browser.headers, browser.carried_session)):
             response.headers.append(("Set-Cookie", self.cookie_policy.browser_state_cookie(state)))
+        has_begun = browser.new_secret is not None
+        response.headers += login_status_headers(browser.headers, self.session_settings, has_begun=has_begun, has_ended=browser.ended)
         return response
 
     def _browser_state(self, session: OpSession | None) -> str:

@@ -11,15 +11,22 @@ from oic.oic.provider import EndSessionEndpoint
 from oic.utils.http_util import Response
 
 from ..browser_state import CookiePolicy
-from ..check_session import CheckSessionPage, check_session_context
-from ..errors import ProtocolError
+from ..check_session import CheckSessionPage, StatusByRequest, check_session_context
+from ..errors import InvalidRequest, ProtocolError
+from ..parameters import parse_parameters, single_values
+from ..request_rate import RequestRate
+from ..session_handle import SessionHandles
+from ..session_state import origin_of
+from ..session_status import SessionStatus
 from ..settings import SessionManagementSettings
+from ..store.base import Store
 from .end_session import EndSessionSeam
-from .responses import RawResponse
+from .responses import RawResponse, json_response
 from .seam import ASSETS_URL
 from .web_request import Route, WebRequest, dispatch
 
 CHECK_SESSION_URL = "check_session"
+CHECK_SESSION_STATUS_URL = "check_session_status"
 
 
 class SessionRoutes(EndSessionSeam):
@@ -27,6 +34,8 @@ class SessionRoutes(EndSessionSeam):
 
     session_settings: SessionManagementSettings
     cookie_policy: CookiePolicy
+    session_handles: SessionHandles | None
+    store: Store
 
     def session_routes(self) -> list[Route]:
         """Return the routes to mount beside the provider's own: end-session, check-session and the pages' assets."""
@@ -37,6 +46,9 @@ class SessionRoutes(EndSessionSeam):
         ]
         if self.session_settings.check_session:
             routes.append(Route("check_session_iframe", f"{base}/{CHECK_SESSION_URL}", ("GET",), self.check_session_iframe_endpoint))
+        if self._session_status is not None:
+            path = f"{base}/{CHECK_SESSION_STATUS_URL}"
+            routes.append(Route("check_session_status", path, ("POST",), self.check_session_status_endpoint))
         return routes
 
     def session_middleware(self, application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
@@ -48,12 +60,48 @@ class SessionRoutes(EndSessionSeam):
         answer = self._check_session_page.answer(request.headers.get("if-none-match"))
         return RawResponse(answer.body, answer.status, answer.headers)
 
+    def check_session_status_endpoint(self, request: WebRequest) -> Response:
+        """Answer the OP iframe in a browser that hides the cookie from it: `{"status": "unchanged" | "changed" | "error"}`.
+
+        The iframe alone may ask, so the request comes from the OP's own origin. No cookie is read, and none is set.
+        """
+        if request.headers.get("origin") != origin_of(self.baseurl):
+            raise InvalidRequest("only the page of check_session_iframe asks here", status=403)
+        wait_s = self._session_status_rate.refused_for(request.remote)
+        if wait_s:
+            response = json_response({"error": "temporarily_unavailable", "error_description": "too many questions"}, 429)
+            response.headers.append(("Retry-After", str(wait_s)))
+            return response
+        given = single_values(parse_parameters(request.parameters()))
+        for name in ("client_id", "session_state", "origin"):
+            if not given.get(name):
+                raise InvalidRequest(f"{name} is missing")
+        assert self._session_status is not None  # without it there is no such route
+        return json_response({"status": self._session_status.of(given["client_id"], given["origin"], given["session_state"])})
+
+    @cached_property
+    def _session_status(self) -> SessionStatus | None:
+        if self.session_handles is None or not self.session_settings.check_session:
+            return None
+        return SessionStatus(self.store, self.session_handles, self.clock)
+
+    @cached_property
+    def _session_status_rate(self) -> RequestRate:
+        return RequestRate(self.session_settings.session_status_per_minute, self.clock)
+
     @cached_property
     def _check_session_page(self) -> CheckSessionPage:
+        status = None
+        if self._session_status is not None:
+            base = urlsplit(self.baseurl).path.rstrip("/")
+            status = StatusByRequest(f"{base}/{CHECK_SESSION_STATUS_URL}", self.pages.asset_url("check_session_status.js"))
         context: dict[str, Any] = check_session_context(
-            self.cookie_policy, self.pages.asset_url("check_session.js"), loop_guard=self.session_settings.check_session_loop_guard
+            self.cookie_policy,
+            self.pages.asset_url("check_session.js"),
+            loop_guard=self.session_settings.check_session_loop_guard,
+            status=status,
         )
-        return CheckSessionPage(self.pages.render("check_session", **context).body)
+        return CheckSessionPage(self.pages.render("check_session", **context).body, may_ask=status is not None)
 
     def asset_endpoint(self, request: WebRequest) -> Response:
         """Answer with a stylesheet or script of our pages, by its content-hashed name."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ..network_address import parse_address
 from .settings import ProxySettings
 
 
@@ -36,21 +36,3 @@ def client_address(environ: Mapping[str, Any], proxy: ProxySettings) -> str:
 def _is_trusted(address: str, proxy: ProxySettings) -> bool:
     parsed = parse_address(address)
     return parsed is not None and any(parsed in network for network in proxy.trusted if network.version == parsed.version)
-
-
-def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return an address, None for any other text; an IPv4 address as a socket for both versions writes it is one of IPv4."""
-    try:
-        parsed = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return parsed if mapped is None else mapped
-
-
-def household_of(address: str) -> str:
-    """Return what one attacker has of an address: of IPv6 the whole /64, out of which anybody takes as many as they like."""
-    parsed = parse_address(address)
-    if not isinstance(parsed, ipaddress.IPv6Address):
-        return address if parsed is None else str(parsed)
-    return str(ipaddress.IPv6Network((parsed.packed[:8] + bytes(8), 64)))

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from ..clock import Clock
 from ..model import EphemeralRecord
+from ..network_address import household_of
 from ..store.base import DeleteEphemeral, PutEphemeral, Store
-from .client_address import household_of
 from .settings import ThrottleSettings
 from .user_settings import normalize_login_text
 

@@ -13,6 +13,7 @@ from oic.utils.http_util import Response
 from ..provider import Route, WebRequest
 from ..provider.introspection import INTROSPECTION_URL
 from ..provider.revocation import REVOCATION_URL
+from ..provider.session_status import SESSION_STATUS_URL
 from .cross_origin import with_cors
 from .health import Health
 from .op import BundledProvider
@@ -43,6 +44,8 @@ def protocol_routes(op: BundledProvider, settings: ServerSettings) -> list[Route
         json_route("live", f"{base}/health/live", ("GET",), health.live),
         json_route("ready", f"{base}/health/ready", ("GET",), health.ready),
     ]
+    if settings.session_management.status:
+        routes.append(json_route("session_status", f"{base}/{SESSION_STATUS_URL}", ("POST",), lambda request: _session_status(op, request)))
     if settings.registration.mode != "off":
         registration = json_route("registration", f"{base}/{REGISTRATION_URL}", _MANAGEMENT, Registration(op, settings.registration).answer)
         routes.append(with_cors(registration, op.server_clients.is_origin))
@@ -63,6 +66,10 @@ def _revocation(op: BundledProvider, request: WebRequest) -> Response:
 
 def _introspection(op: BundledProvider, request: WebRequest) -> Response:
     return op.introspection_endpoint(request.parameters(), request.headers.get("authorization"))
+
+
+def _session_status(op: BundledProvider, request: WebRequest) -> Response:
+    return op.session_status_endpoint(request.parameters(), request.headers.get("authorization"))
 
 
 def _userinfo(op: BundledProvider, request: WebRequest) -> Response:

@@ -7,8 +7,8 @@ import threading
 
 from ..clock import Clock
 from ..model import EphemeralRecord
+from ..network_address import household_of
 from ..store.base import PutEphemeral, Store
-from .client_address import household_of
 from .settings import RegistrationSettings
 
 _KIND = "registrations"
