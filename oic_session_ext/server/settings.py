@@ -165,6 +165,10 @@ class SessionSettings(SettingsSection):
     browser_state_cookie: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "op_browser_state"
     """Name of the script-readable cookie that `check_session_iframe` compares with."""
 
+    login_status: Flag = False
+    """Whether the browser is told of login and logout by `Set-Login` (FedCM Login Status). It speaks for the whole origin (scheme, host and
+    port): the OP must have that to itself."""
+
     def problems(self) -> Iterator[Problem]:
         """Yield a name that is used twice."""
         if self.cookie == self.browser_state_cookie:
@@ -176,6 +180,13 @@ class SessionManagementSection(SettingsSection):
 
     enabled: Flag = True
     """`session_state` in authentication responses, and `check_session_iframe`."""
+
+    status: Flag = False
+    """Whether the OP answers, without cookies, if a session is still there: to the iframe in browsers that hide the cookie from it, by
+    `session_state`, and to a client's server at `/session_status`, by `sid`. Whoever gets hold of a `session_state` can ask too."""
+
+    status_per_minute: Count = 600
+    """How many questions of iframes one address may ask one process in a minute; many users may share an address."""
 
     unauthenticated_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,256}$")] | None = None
     """The `op_browser_state` of browsers in which nobody is signed in; the same on every server that shares the issuer. Without it,
@@ -200,6 +211,10 @@ class LogoutSettings(SettingsSection):
 
     confirmation_lifetime_s: Duration = 600
     """For how long the logout question may stay open in the browser."""
+
+    clear_site_data: Flag = False
+    """Whether a logout has the browser drop what it has cached and stored for the OP's origin (`Clear-Site-Data: "cache", "storage"`),
+    but no cookie. The OP must have that origin to itself."""
 
 
 class TokenSettings(SettingsSection):
@@ -406,6 +421,8 @@ class ServerSettings(SettingsSection):
         """Return the extension's share of these settings."""
         return SessionManagementSettings(
             check_session=self.session_management.enabled,
+            session_status=self.session_management.status,
+            session_status_per_minute=self.session_management.status_per_minute,
             unauthenticated_key=self.session_management.unauthenticated_key,
             session_cookie=self.session.cookie,
             **self.session.model_dump(exclude={"cookie"}),
