@@ -127,6 +127,7 @@ def measure(op: Op, meter: StoreMeter) -> dict[str, Count]:
     counted("authorization, sso at a new RP", lambda: browser.renew("spa"))
     counted("authorization, prompt=none, again", browser.renew)
     op.clock.advance(61)
+    stranger.renew()  # with which the process sees, as it does now and then, that the cluster agrees with it
     counted("authorization, prompt=none, after a minute", browser.renew)
     code = _offline_code(browser, lambda ask: counted("authorization with consent (POST of the form)", ask), "web")
     offline = browser.redeem(code).json
