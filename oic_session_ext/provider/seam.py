@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
+from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from oic.oic.provider import AuthorizationEndpoint, TokenEndpoint
-from oic.utils.http_util import Response
+from oic.utils.http_util import InvalidCookieSign, Response, make_cookie, parse_cookie
 from oic.utils.keyio import KeyBundle
 
 from .. import jose
 from ..client_keys import ClientKeys
 from ..clock import Clock, system_clock
-from ..errors import Conflict, ProtocolError, StoreError, TemporarilyUnavailable
+from ..errors import Conflict, ProtocolError, StoreError
 from ..guarded_fetch import GuardedFetch
 from ..id_token_hint import Hint, verify_id_token_hint
 from ..pages import Pages
@@ -28,7 +30,7 @@ from ..settings import DeliverySettings
 from .client_registry import CdbClients
 from .keys import OpKeys
 from .request_scope import RequestScope, current_scope, enter_scope, leave_scope
-from .responses import RawResponse, json_error, page_response
+from .responses import RawResponse, json_error, page_response, retry_after, unavailable
 
 if TYPE_CHECKING:
     from oic.oic.provider import Provider as _Provider
@@ -64,6 +66,21 @@ class Seam(_Provider):
         self.op_keys = OpKeys(self.keyjar)
         self.clients = CdbClients(self.cdb)
 
+    def believed_cookie(self, cookie: Any) -> Any:
+        """Return a request's cookies so that pyoidc, which knows one seed, believes a login cookie made with any of the shared secrets."""
+        if not isinstance(cookie, str):
+            return cookie
+        for seed in self.secrets.derive_all("pyoidc cookies"):
+            with suppress(InvalidCookieSign, CookieError, ValueError):
+                found = parse_cookie(self.cookie_name, seed, cookie, self.symkey)
+                if found is not None and seed != self.seed:
+                    load, timestamp = found
+                    _, made = make_cookie(self.cookie_name, load, self.seed, timestamp=timestamp, enc_key=self.symkey)
+                    jar = SimpleCookie(cookie)
+                    jar[self.cookie_name] = SimpleCookie(made)[self.cookie_name].value
+                    return jar.output(attrs=[], header="", sep=";").strip()
+        return cookie
+
     def new_scope(self) -> RequestScope:
         """Return a fresh scope for one attempt at a request."""
         return RequestScope()
@@ -87,10 +104,7 @@ class Seam(_Provider):
         try:
             return self._run_and_commit(work)
         except StoreError as err:
-            logger.warning("the store did not keep it: %s", err)
-            response = (refuse or self.error_page)(TemporarilyUnavailable("the service cannot answer at the moment, please try again"))
-            response.headers.append(("Retry-After", "5"))
-            return response
+            return (refuse or self.error_page)(unavailable("request", err))
 
     def _run_and_commit(self, work: Callable[[RequestScope], Response]) -> Response:
         for attempt in range(1, _ATTEMPTS + 1):
@@ -174,7 +188,9 @@ class Seam(_Provider):
         """
         logger.info("refused: %s (%s) %s", error.error, error.description, error.detail)
         if error.status == 503:
-            return page_response(self.pages.render("unavailable", status=503))
+            response = page_response(self.pages.render("unavailable", status=503))
+            response.headers += retry_after(error)
+            return response
         page = self.pages.render(
             "error", status=error.status, error=error.error, description=error.description, sign_out_action=sign_out_action
         )
