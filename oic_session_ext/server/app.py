@@ -18,6 +18,8 @@ from ..store.base import Store
 from ..sweeper import Sweeper
 from .background import Background
 from .client_address import with_client_address
+from .listeners import hooks_of
+from .metrics import Metrics
 from .op import BundledProvider
 from .protocol_routes import protocol_routes
 from .settings import ServerSettings
@@ -38,6 +40,7 @@ class Server:
     application: WsgiApplication
     sweeper: Sweeper
     background: Background
+    shared: SharedSecrets
 
 
 def build_server(settings: ServerSettings, *, clock: Clock = system_clock) -> Server:
@@ -48,7 +51,9 @@ def build_server(settings: ServerSettings, *, clock: Clock = system_clock) -> Se
     store = open_store(settings.store)
     shared = SharedSecrets(settings, store, clock)
     shared.join()
-    op = BundledProvider(settings, store, shared.ring, shared.keys.held.key_jar(), clock=clock)
+    metrics = None if settings.metrics is None else Metrics(settings.metrics, store, clock)
+    hooks = hooks_of(settings, *(() if metrics is None else (metrics.listen,)))
+    op = BundledProvider(settings, store, shared.ring, shared.keys.held.key_jar(), clock=clock, hooks=hooks)
     shared.keys.listeners.append(lambda keys: op.op_keys.take_up(keys.key_jar()))
     tree = cherrypy._cptree.Tree()
     tree.mount(_pages(op, settings, shared.ring), op.base_path)
@@ -56,11 +61,14 @@ def build_server(settings: ServerSettings, *, clock: Clock = system_clock) -> Se
         tree.graft(Route("elsewhere", "/", ("GET", "POST"), _nothing_here, op.error_page), "")
     for route in protocol_routes(op, settings):
         tree.graft(route, route.path)
-    sweeper = Sweeper(store, op.clients, op.session_settings, clock)
+    if metrics is not None:
+        tree.graft(Route("metrics", f"{op.base_path}/metrics", ("GET",), metrics.answer, op.refuse_as_json), f"{op.base_path}/metrics")
+    sweeper = Sweeper(store, op.clients, op.session_settings, clock, hooks)
     application = with_client_address(shared.following(tree), settings.listen.proxy)
     if settings.issuer.startswith("https:") and not settings.is_on_loopback:  # there it would lock out every other port's http
         application = with_strict_transport_security(application)
-    return Server(op, store, application, sweeper, Background(sweeper))
+    background = Background(sweeper, shared.check, op if settings.logout.backchannel.deliver == "here" else None)
+    return Server(op, store, application, sweeper, background, shared)
 
 
 def _nothing_here(_: WebRequest) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from ..provider import SessionManagementMixin
 from ..sweeper import SWEEP_EVERY_S, Sweeper
@@ -11,15 +12,15 @@ _STOP_WAIT_S = 5
 
 
 class Background:
-    """The work of one process: sweeping, and telling RPs of ended sessions by the provider `telling`; None leaves that to others.
+    """The work of one process, which is safe to be done by every process of a cluster at once.
 
-    Every process of a cluster does it: it is safe to be done several times at once.
-
-    Threads do not outlive a fork, so `start` is for the process that serves, never for one that forks afterwards.
+    It sweeps, calls `check_secrets` so that a process without requests follows rotations too, and tells RPs of ended sessions by the
+    provider `telling`; None leaves that to others. Threads do not outlive a fork, so `start` is for the process that serves, never for one that forks afterwards.
     """
 
-    def __init__(self, sweeper: Sweeper, telling: SessionManagementMixin | None) -> None:
+    def __init__(self, sweeper: Sweeper, check_secrets: Callable[[], None], telling: SessionManagementMixin | None) -> None:
         self._sweeper = sweeper
+        self._check_secrets = check_secrets
         self._telling = telling
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -42,4 +43,5 @@ class Background:
 
     def _sweep(self) -> None:
         while not self._stopping.wait(SWEEP_EVERY_S):
+            self._check_secrets()
             self._sweeper.sweep()

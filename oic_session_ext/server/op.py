@@ -14,6 +14,7 @@ from oic.utils.http_util import Response
 from oic.utils.keyio import KeyJar
 
 from ..clock import Clock, system_clock
+from ..hooks import NO_HOOKS, Hooks
 from ..model import Consent, OpSession, Reason
 from ..op_session import end_op_session
 from ..pages import Pages
@@ -61,14 +62,23 @@ class LoginRedirect(UserAuthnMethod):
 class BundledProvider(Provider):
     """The provider behind the bundled server's routes."""
 
-    def __init__(self, settings: ServerSettings, store: Store, secrets: SecretRing, keyjar: KeyJar, *, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        store: Store,
+        secrets: SecretRing,
+        keyjar: KeyJar,
+        *,
+        clock: Clock = system_clock,
+        hooks: Hooks = NO_HOOKS,
+    ) -> None:
         self.base_path = urlsplit(settings.issuer).path.rstrip("/")
         self.origin = origin_of(settings.issuer)
         self.users = UserDirectory(settings.users)
         self.server_clients = ServerClients(settings.clients, store)
         broker = AuthnBroker()
         broker.add(PASSWORD_ACR, LoginRedirect(f"{self.base_path}/{LOGIN_URL}"), 10, "")
-        management = SessionManagement(store, secrets, settings.session_management_settings(), clock)
+        management = SessionManagement(store, secrets, settings.session_management_settings(), clock, hooks)
         super().__init__(
             settings.issuer,
             management.session_db(settings.issuer),
@@ -88,8 +98,9 @@ class BundledProvider(Provider):
     def metadata(self) -> dict[str, Any]:
         """Return the provider metadata, without what no client of this server can register."""
         offered = super().metadata()
-        offered["id_token_signing_alg_values_supported"] = [alg for alg in self.op_keys.signing_algs() if alg in ("RS256", "ES256")]
-        return {name: value for name, value in offered.items() if "_encryption_" not in name and not name.startswith("userinfo_signing")}
+        algs = [alg for alg in self.op_keys.signing_algs() if alg in ("RS256", "ES256")]
+        offered["id_token_signing_alg_values_supported"] = offered["userinfo_signing_alg_values_supported"] = algs
+        return {name: value for name, value in offered.items() if "_encryption_" not in name}
 
     def consent_response(self, context: AuthorizationContext, uid: str, client: Mapping[str, Any]) -> Response | None:
         """Return the way to the consent page when the user has not allowed the client all that it asks for (OIDCC-3.1.2.4)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,7 +23,7 @@ from ..errors import ConfigError
 from ..logout_registration import LogoutSupport, logout_support_problems
 from ..propagation.address_guard import AddressGuard
 from ..secret_ring import SecretRing
-from ..settings import SessionManagementSettings
+from ..settings import DeliverySettings, SessionManagementSettings
 from .client_settings import ClientSettings
 from .setting_types import (
     ConfigPath,
@@ -36,6 +37,7 @@ from .setting_types import (
 from .user_settings import UserSettings
 
 _SHORTEST_ACCESS_TOKEN = 32
+_LONGEST_DEADLINE_S = 30
 _SHARED_STORES = ("postgresql+psycopg://", "redis://", "rediss://", "unix://")
 """Stores that several servers work on together; what these share besides must be given to each of them."""
 
@@ -193,6 +195,85 @@ class SessionManagementSection(SettingsSection):
     it is made once and kept in the store."""
 
 
+class BackchannelSettings(SettingsSection):
+    """Back-Channel Logout 1.0: how clients are told, and when they are given up on."""
+
+    deliver: Literal["here", "elsewhere"] = "here"
+    """`here`: every server process tells clients. `elsewhere`: servers only record what is to be told; `oic-session-ext deliver` tells it,
+    where the servers themselves cannot reach the clients."""
+
+    allow_networks: tuple[IPvAnyNetwork, ...] = ()
+    """Networks that clients may be in beside the public Internet, such as 10.1.0.0/16 or 127.0.0.0/8. Without it every loopback,
+    private, link-local, metadata and multicast address is refused, so that nobody who registers a client can send the OP to its own
+    neighbours."""
+
+    ca_file: ConfigPath | None = None
+    """The certificates (PEM) that clients' certificates are checked against; without it those of the system."""
+
+    token_lifetime_s: Duration = 120
+    """For how long a Logout Token is good, 2m at most (OIDCBCL-4). Each attempt has a fresh one."""
+
+    connect_timeout_s: Duration = 5
+    """How long one connection to a client may take to be made, with its name looked up and its certificate checked; 60s at most."""
+
+    timeout_s: Duration = 5
+    """How long one attempt may take as a whole, up to the last header of the answer; 60s at most."""
+
+    max_concurrency: Annotated[StrictInt, Field(ge=2, le=10000)] = 128
+    """How many attempts one process makes at a time; half of them are kept for users who are waiting for their logout."""
+
+    max_concurrency_per_client: Annotated[StrictInt, Field(ge=1, le=1000)] = 8
+    """How many attempts one process makes at a time at one client."""
+
+    poll_interval_s: Duration = 1
+    """How often a process looks for notices that are due; 60s at most."""
+
+    lease_s: Duration = 30
+    """For how long a process has a notice to itself; when it dies meanwhile, another one delivers it after that."""
+
+    first_pause_s: Duration = 5
+    """How long after the first failed attempt the second is made; each further pause is twice as long. Half of a pause is random."""
+
+    max_pause_s: Duration = 3600
+    """The longest pause between two attempts, whatever a client asks for by Retry-After."""
+
+    max_attempts: Count = 40
+    """After so many attempts a notice is given up on. Those that only try whether a client answers at all again do not lead to that."""
+
+    give_up_after_s: Duration = 86400
+    """So long after the end of a session its notices are not tried again."""
+
+    undeliverable_kept_s: Duration = 30 * 86400
+    """For how long `oic-session-ext notices` finds what was given up on."""
+
+    breaker_failures: Count = 5
+    """After so many failures in a row that may pass, a client is left alone for a while; then one notice tries whether it answers."""
+
+    breaker_max_pause_s: Duration = 300
+    """The longest time for which a client is left alone; the first is `lease`, each further one twice as long."""
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what is out of bounds, and certificates that are not there."""
+        bounds = {"token_lifetime": (self.token_lifetime_s, 120), "connect_timeout": (self.connect_timeout_s, 60)}
+        bounds |= {"timeout": (self.timeout_s, 60), "poll_interval": (self.poll_interval_s, 60)}
+        for name, (value, most) in bounds.items():
+            if value > most:
+                yield (name,), f"must be at most {most}s"
+        if self.lease_s < self.timeout_s + 5:
+            yield ("lease",), "must be at least 5s longer than timeout, so that no attempt outlives it"
+        if self.ca_file is not None:
+            try:
+                ssl.create_default_context(cafile=str(self.ca_file))
+            except OSError as err:  # SSLError is one
+                yield ("ca_file",), f"{self.ca_file} cannot be read as PEM certificates: {err.strerror or 'there are none'}"
+
+    def delivery_settings(self) -> DeliverySettings:
+        """Return the extension's share of these settings."""
+        given = self.model_dump(exclude={"deliver", "max_concurrency_per_client", "ca_file"})
+        ca_file = None if self.ca_file is None else str(self.ca_file)
+        return DeliverySettings(**given, max_concurrency_per_rp=self.max_concurrency_per_client, ca_file=ca_file)
+
+
 class LogoutSettings(SettingsSection):
     """RP-Initiated Logout 1.0."""
 
@@ -212,9 +293,24 @@ class LogoutSettings(SettingsSection):
     confirmation_lifetime_s: Duration = 600
     """For how long the logout question may stay open in the browser."""
 
+    frontchannel_wait_s: Duration = 4
+    """How long the logout page waits at most for the front-channel logout pages that it frames; 30s at most."""
+
     clear_site_data: Flag = False
     """Whether a logout has the browser drop what it has cached and stored for the OP's origin (`Clear-Site-Data: "cache", "storage"`),
     but no cookie. The OP must have that origin to itself."""
+
+    deadline_s: Duration = 2
+    """How long a user waits at most, at the end of a logout, for clients to be told over the back channel; 30s at most."""
+
+    backchannel: BackchannelSettings = BackchannelSettings()
+    """How clients are told over the back channel."""
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield the waits that no user would bear."""
+        for name, wait_s in (("deadline", self.deadline_s), ("frontchannel_wait", self.frontchannel_wait_s)):
+            if wait_s > _LONGEST_DEADLINE_S:
+                yield (name,), f"must be at most {_LONGEST_DEADLINE_S}s: the user waits for it"
 
 
 class TokenSettings(SettingsSection):
@@ -287,24 +383,45 @@ class RegistrationSettings(SettingsSection):
         elif self.initial_access_token is None:
             yield ("initial_access_token",), "is missing: mode token needs it, with file or env"
         else:
-            try:
-                if len(self.initial_access_token.read()) < _SHORTEST_ACCESS_TOKEN:
-                    yield ("initial_access_token",), f"must hold at least {_SHORTEST_ACCESS_TOKEN} characters"
-            except ValueError as err:
-                yield ("initial_access_token",), str(err)
+            yield from _access_token_problems("initial_access_token", self.initial_access_token)
 
     def is_initial_access_token(self, given: str) -> bool:
         """Tell in constant time whether `given` is the initial access token.
 
         The token is read anew, so one that is changed in its file counts at once; a lost file refuses everybody.
         """
-        if self.mode != "token" or self.initial_access_token is None:
-            return False
-        try:
-            expected = self.initial_access_token.read()
-        except ValueError:
-            return False
-        return hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogatepass"))
+        return self.mode == "token" and self.initial_access_token is not None and _holds(self.initial_access_token, given)
+
+
+class MetricsSettings(SettingsSection):
+    """Counts and gauges for Prometheus, at `/metrics` below the issuer."""
+
+    access_token: SecretSource
+    """Where the access token is kept that Prometheus shows as `Authorization: Bearer`."""
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield a token that is missing or too short."""
+        yield from _access_token_problems("access_token", self.access_token)
+
+    def is_access_token(self, given: str) -> bool:
+        """Tell in constant time whether `given` is the access token, read anew; a lost file refuses everybody."""
+        return _holds(self.access_token, given)
+
+
+def _access_token_problems(key: str, source: SecretSource) -> Iterator[Problem]:
+    try:
+        if len(source.read()) < _SHORTEST_ACCESS_TOKEN:
+            yield (key,), f"must hold at least {_SHORTEST_ACCESS_TOKEN} characters"
+    except ValueError as err:
+        yield (key,), str(err)
+
+
+def _holds(source: SecretSource, given: str) -> bool:
+    try:
+        expected = source.read()
+    except ValueError:
+        return False
+    return hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogatepass"))
 
 
 class PageSettings(SettingsSection):
@@ -396,6 +513,12 @@ class ServerSettings(SettingsSection):
     logging: LoggingSettings = LoggingSettings()
     """The log."""
 
+    metrics: MetricsSettings | None = None
+    """Counts and gauges for Prometheus; without this section there are none."""
+
+    hooks: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")], ...] = ()
+    """Functions of your own, as `package.module:function`, each called with every event (`oic_session_ext.hooks`) once it is durable."""
+
     users: Annotated[tuple[UserSettings, ...], Field(min_length=1)]
     """Who can sign in."""
 
@@ -426,7 +549,9 @@ class ServerSettings(SettingsSection):
             unauthenticated_key=self.session_management.unauthenticated_key,
             session_cookie=self.session.cookie,
             **self.session.model_dump(exclude={"cookie"}),
-            **self.logout.model_dump(),
+            logout_deadline_s=self.logout.deadline_s,
+            delivery=self.logout.backchannel.delivery_settings(),
+            **self.logout.model_dump(exclude={"deadline_s", "backchannel"}),
             **self.tokens.model_dump(),
         )
 

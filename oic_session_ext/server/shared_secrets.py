@@ -119,6 +119,11 @@ class SharedSecrets:
 
         return follow
 
+    @property
+    def problem(self) -> str | None:
+        """Why this process must not go on with what it holds, as the last check found; None when it may."""
+        return self._problem
+
     def check(self) -> None:
         """Take up what has changed; a server that lacks what the others use by now serves no more until it has got it."""
         if not self._lock.acquire(blocking=False):
