@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
 from oic_session_ext.browser_state import CookiePolicy
-from oic_session_ext.check_session import CheckSessionPage, check_session_context
+from oic_session_ext.check_session import CheckSessionPage, StatusByRequest, check_session_context
 from oic_session_ext.pages import Pages
 from oic_session_ext.settings import SessionManagementSettings
 
 COOKIES = CookiePolicy("https://op.example.org", SessionManagementSettings())
 
 
-def rendered(**options: bool) -> str:
+def rendered(**options: Any) -> str:
     pages = Pages()
     context = check_session_context(COOKIES, pages.asset_url("check_session.js"), **options)
     return pages.render("check_session", **context).body.decode()
@@ -33,6 +34,27 @@ def test_the_page_is_one_script_by_address_and_nothing_inline() -> None:
 @pytest.mark.parametrize(("loop_guard", "written"), [(True, "on"), (False, "off")])
 def test_the_loop_guard_is_switched_in_the_page(loop_guard: bool, written: str) -> None:
     assert f'data-loop-guard="{written}"' in rendered(loop_guard=loop_guard)
+
+
+@pytest.mark.spec("SM-28")
+def test_the_page_of_an_op_that_answers_in_the_browser_alone_has_nothing_to_ask_with() -> None:
+    assert "status" not in rendered()
+
+
+def test_the_page_of_an_op_that_answers_without_cookies_asks_it_and_nobody_else() -> None:
+    html = rendered(status=StatusByRequest("/op/check_session_status", "/assets/check_session_status.0.js"))
+    headers = dict(CheckSessionPage(b"page", may_ask=True).answer().headers)
+
+    assert '<script src="/assets/check_session_status.0.js" data-status="/op/check_session_status"></script>' in html
+    assert html.index("check_session_status.0.js") < html.index("data-cookie")
+    assert headers["Content-Security-Policy"].endswith("; connect-src 'self'")
+
+
+def test_the_page_starts_with_the_cookies_that_the_user_lets_it_have() -> None:
+    page = CheckSessionPage(b"page")
+
+    for answer in (page.answer(), page.answer("*")):
+        assert dict(answer.headers)["Activate-Storage-Access"] == "load"
 
 
 @pytest.mark.spec("SM-27", "SEC-01")

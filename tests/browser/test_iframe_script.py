@@ -6,6 +6,7 @@ import gzip
 import random
 from importlib.resources import files
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from playwright.sync_api import Page
@@ -18,26 +19,52 @@ SCRIPT = files("oic_session_ext.pages").joinpath("static", "check_session.js").r
 ORIGIN = "https://rp.example.org"
 STATE = "op-ua-state-1"
 
-# Runs the script, unchanged, with a document and a window that the test makes up, and returns its answers to some events.
+STATUS_SCRIPT = files("oic_session_ext.pages").joinpath("static", "check_session_status.js").read_text(encoding="utf-8")
+
+# Runs the script, unchanged, with a document and a window that the test makes up, and returns its answers to some events. `access` is
+# what the browser says of storage access: null where it knows nothing of it. `statuses` are the OP's answers, null for none at all.
 RUN = """
-({ script, dataset, cookies, throws, ancestors, embedded, events }) => {
-  let listen, cookie;
-  const parent = {}, window = embedded ? {} : parent;
+async ({ script, statusScript, dataset, cookies, throws, ancestors, embedded, access, statuses, events }) => {
+  let listen, cookie = cookies[0], hasAccess = access?.has, now = 1e6;
+  const parent = {}, window = embedded ? {} : parent, asked = [], requested = [];
   const document = {
     currentScript: { dataset },
-    get cookie() { if (throws) throw new DOMException("", "SecurityError"); return cookie; },
+    get cookie() { if (throws) throw new DOMException("", "SecurityError"); return hasAccess === false ? "" : cookie; },
   };
+  const query = async () => {
+    if (!access.permission) throw new TypeError();
+    return { state: access.permission };
+  };
+  const navigator = { permissions: { query } };
+  if (access) {
+    document.hasStorageAccess = async () => hasAccess;
+    document.requestStorageAccess = async () => {
+      requested.push(1);
+      if (access.refuses) throw new DOMException("", "NotAllowedError");
+      hasAccess = true;
+    };
+  }
   const location = ancestors ? { ancestorOrigins: ancestors } : {};
-  new Function("document", "window", "parent", "location", "addEventListener", script)(
-    document, window, parent, location, (type, listener) => { listen = listener; });
-  return events.map(({ data, origin, from, state }, i) => {
+  const fetch = async (url, { method, credentials, body }) => {
+    asked.push([url, method, credentials, String(body)]);
+    const status = statuses.shift();
+    if (status === null) throw new TypeError("no network");
+    return { json: async () => (typeof status === "string" ? { status } : status) };
+  };
+  if (statusScript) new Function("document", "window", "fetch", "Date", statusScript)(document, window, fetch, { now: () => now });
+  new Function("document", "window", "parent", "location", "navigator", "addEventListener", script)(
+    document, window, parent, location, navigator, (type, listener) => { listen = listener; });
+  const heard = [];
+  for (const [i, { data, origin, from, afterMs }] of events.entries()) {
     cookie = cookies[Math.min(i, cookies.length - 1)];
+    now += afterMs || 0;
     const said = [];
     const source = from === "nobody" ? null : from === "parent" ? parent : {};
     if (source) source.postMessage = (answer, target) => said.push([answer, target]);
-    listen({ data, origin, source });
-    return said;
-  });
+    await listen({ data, origin, source });
+    heard.push(said);
+  }
+  return { heard, asked, requested: requested.length };
 }
 """
 
@@ -48,20 +75,32 @@ def page(module_chromium_context: ChromiumContexts) -> Page:
     return module_chromium_context().new_page()
 
 
-def said(
+def run(
     page: Page, *data: object, cookies: list[str] | None = None, origin: str = ORIGIN, source: str = "frame", **given: Any
-) -> list[Any]:
-    """What the script posts back for each message: a list of (answer, target) pairs, empty for silence."""
+) -> dict[str, Any]:
+    """What came of the messages.
+
+    The answers `heard` (for each a list of (answer, target) pairs), what was `asked` of the OP, and how often access was `requested`.
+    """
     setting = {
         "script": SCRIPT,
+        "statusScript": None,
         "dataset": {"cookie": "op_browser_state", "loopGuard": "on"},
         "cookies": cookies if cookies is not None else [f"op_browser_state={STATE}"],
         "throws": False,
         "ancestors": [ORIGIN],
         "embedded": True,
+        "access": None,
+        "statuses": [],
         "events": [{"data": one, "origin": origin, "from": source} for one in data],
     }
-    return [[tuple(pair) for pair in pairs] for pairs in page.evaluate(RUN, setting | given)]
+    found: dict[str, Any] = page.evaluate(RUN, setting | given)
+    return found
+
+
+def said(page: Page, *data: object, **given: Any) -> list[Any]:
+    """What the script posts back for each message: a list of (answer, target) pairs, empty for silence."""
+    return [[tuple(pair) for pair in pairs] for pairs in run(page, *data, **given)["heard"]]
 
 
 def answers(page: Page, *data: object, **given: Any) -> list[str]:
@@ -81,7 +120,7 @@ def test_the_script_hashes_as_the_op_does(page: Page) -> None:
     rng = random.Random(20)
     letters = [*map(chr, range(0x20, 0x7F)), *"éßж中한☕\U0001f600\u200d"]
     events, expected = [], []
-    for _ in range(3000):
+    for _ in range(5000):
         client_id = "".join(rng.choices(letters, k=rng.randint(1, 150)))
         origin = f"https://rp{rng.randrange(10**6)}.example:{rng.randint(1, 65535)}"
         is_current = rng.random() < 0.8
@@ -274,3 +313,108 @@ def test_an_origin_that_is_not_refused_is_the_browsers(page: Page) -> None:
 
 def test_the_script_costs_less_than_two_kilobytes_on_the_wire() -> None:
     assert len(gzip.compress(SCRIPT.encode(), 9)) < 2048
+
+
+# -- storage access ----------------------------------------------------------------------------------------------------------
+
+SECURE = {"cookie": "__Host-op_browser_state", "loopGuard": "on"}
+SECURE_COOKIE = [f"__Host-op_browser_state={STATE}"]
+
+
+@pytest.mark.spec("SM-21", "SM-30")
+def test_access_that_the_user_has_granted_is_taken_without_a_prompt(page: Page) -> None:
+    told = run(page, question(), question(state="old"), access={"has": False, "permission": "granted"})
+
+    assert [answer for [[answer, _]] in told["heard"]] == ["unchanged", "changed"]
+    assert told["requested"] == 1
+
+
+@pytest.mark.spec("SM-30")
+@pytest.mark.parametrize("permission", ["prompt", "denied", None], ids=["prompt", "denied", "unknown to the browser"])
+def test_access_that_is_not_granted_is_not_requested(page: Page, permission: str | None) -> None:
+    told = run(page, question(), question(state="old"), access={"has": False, "permission": permission}, dataset=SECURE)
+
+    assert [answer for [[answer, _]] in told["heard"]] == ["error", "error"]
+    assert told["requested"] == 0
+
+
+@pytest.mark.spec("SM-30")
+def test_a_grant_that_the_rps_page_does_not_pass_on_is_none(page: Page) -> None:
+    access = {"has": False, "permission": "granted", "refuses": True}
+
+    assert answers(page, question(), access=access, cookies=SECURE_COOKIE, dataset=SECURE) == ["error"]
+
+
+def test_where_the_cookie_is_seen_no_access_is_requested(page: Page) -> None:
+    assert run(page, question(), access={"has": True, "permission": "granted"})["requested"] == 0
+
+
+@pytest.mark.spec("SM-26", "SM-30")
+def test_a_cookie_that_was_removed_is_a_change_three_times_at_most(page: Page) -> None:
+    asked = [question(salt=f"salt-{number}") for number in range(5)]
+
+    assert answers(page, *asked, access={"has": True}, cookies=[""], dataset=SECURE) == ["changed"] * 3 + ["error"] * 2
+
+
+@pytest.mark.spec("SM-30")
+def test_the_lax_cookie_of_an_http_issuer_is_not_taken_for_removed(page: Page) -> None:
+    assert answers(page, question(), access={"has": True}, cookies=[""]) == ["error"]
+
+
+# -- asking the OP -------------------------------------------------------------------------------------------------------------
+
+STATUS_DATASET = {"cookie": "__Host-op_browser_state", "loopGuard": "on", "status": "/check_session_status"}
+BLIND: dict[str, Any] = {"statusScript": STATUS_SCRIPT, "dataset": STATUS_DATASET, "access": {"has": False}, "cookies": [""]}
+
+
+def polls(*messages: tuple[str, int]) -> list[dict[str, Any]]:
+    """Questions, each so many milliseconds after the one before."""
+    return [{"data": data, "origin": ORIGIN, "from": "parent", "afterMs": after_ms} for data, after_ms in messages]
+
+
+def heard(told: dict[str, Any]) -> list[str]:
+    return [answer for [[answer, _]] in told["heard"]]
+
+
+def test_a_blind_iframe_asks_the_op_without_cookies_and_for_each_value_once_in_thirty_seconds(page: Page) -> None:
+    asked = question()
+    events = polls((asked, 0), (asked, 5_000), (asked, 24_999), (asked, 1), (asked, 1_000))
+
+    told = run(page, **BLIND, statuses=["unchanged", "changed"], events=events)
+
+    assert heard(told) == ["unchanged"] * 3 + ["changed"] * 2
+    assert [request[:3] for request in told["asked"]] == [["/check_session_status", "POST", "omit"]] * 2
+    assert dict(parse_qsl(told["asked"][0][3])) == {"client_id": "rp", "session_state": asked.partition(" ")[2], "origin": ORIGIN}
+
+
+def test_what_the_op_said_last_stands_while_it_does_not_answer(page: Page) -> None:
+    asked = question()
+    statuses = ["unchanged", None, {"error": "temporarily_unavailable"}, "nonsense"]
+
+    told = run(page, **BLIND, statuses=statuses, events=polls((asked, 0), (asked, 30_000), (asked, 30_000), (asked, 30_000)))
+
+    assert heard(told) == ["unchanged"] * 4
+
+
+def test_an_op_that_has_never_answered_is_an_error(page: Page) -> None:
+    assert heard(run(page, **BLIND, statuses=[None], events=polls((question(), 0)))) == ["error"]
+
+
+@pytest.mark.spec("SM-30")
+def test_the_loop_guard_holds_for_the_ops_own_answers_too(page: Page) -> None:
+    events = polls(*((outdated(number), 0) for number in range(5)))
+
+    assert heard(run(page, **BLIND, statuses=["changed"] * 5, events=events)) == ["changed"] * 3 + ["error"] * 2
+
+
+@pytest.mark.spec("SM-28")
+def test_an_iframe_that_sees_the_cookie_and_one_that_is_asked_nonsense_ask_nobody(page: Page) -> None:
+    seeing = run(page, question(), question(state="old"), **(BLIND | {"access": {"has": True}, "cookies": SECURE_COOKIE}))
+    nonsense = run(page, "rp nonsense", **BLIND)
+
+    assert (heard(seeing), heard(nonsense)) == (["unchanged", "changed"], ["error"])
+    assert seeing["asked"] == nonsense["asked"] == []
+
+
+def test_the_script_that_asks_costs_less_than_one_kilobyte_on_the_wire() -> None:
+    assert len(gzip.compress(STATUS_SCRIPT.encode(), 9)) < 1024
