@@ -12,7 +12,7 @@ EXTRAS_cluster := postgresql,redis
 EXTRAS_dev := test,dev
 
 .NOTPARALLEL:
-.PHONY: help demo cluster test check format run docs requirements bench growth round-trips crash outage test-needs clean
+.PHONY: help demo cluster test check format run docs requirements bench growth round-trips crash outage crash-told told test-needs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,12 @@ crash: $(VENV)/installed-dev test-needs  ## kill the server at random points of 
 
 outage: $(VENV)/installed-dev test-needs  ## end PostgreSQL and Redis under load: make outage [OUTAGE_ARGS="--outages 20"]
 	@$(BIN)/python -m tests.flows.outage $(OUTAGE_ARGS)
+
+crash-told: $(VENV)/installed-dev test-needs  ## ... and count what the RPs were told afterwards: make crash-told [CRASH_ARGS="--servers 2 --seed 1"]
+	@$(BIN)/python -m tests.flows.told_crash $(CRASH_ARGS)
+
+told: $(VENV)/installed-dev  ## log out from 20 RPs, 5 of them faulty, and print how long the user waits: make told [TOLD_ARGS="--logouts 20"]
+	@$(BIN)/python -m tests.flows.faulty_rps $(TOLD_ARGS)
 
 test-needs:
 	@tools/install_test_needs.sh

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.examples.fault_rp_process import FaultRpProcess, serving_fault_rp
+from tests.examples.fault_rp_process import serving_fault_rp
 from tests.flows.faulty_rps import HEALTHY, ODD, REFUSING, SILENT, FaultyRps
 
 DEADLINE_S = 1
