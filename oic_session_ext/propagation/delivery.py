@@ -54,7 +54,6 @@ class Delivery:
             timeout_s=self._settings.timeout_s,
             connect_timeout_s=self._settings.connect_timeout_s,
             tls=ssl.create_default_context(cafile=self._settings.ca_file),
-            max_idle=self._settings.max_concurrency_per_rp,
         )
         self._sending = Sending(self._settings, self._dispatch, poster, self._clock, self._finished)
         self._threads = [

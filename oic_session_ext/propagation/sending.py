@@ -10,14 +10,11 @@ from contextlib import suppress
 from ..clock import Clock
 from ..settings import DeliverySettings
 from .dispatch import Dispatch, Outcome
-from .http_connection import PostFailed
-from .http_post import HttpPoster
+from .http_post import HttpPoster, PostFailed
 from .lane import Prepared
 from .verdict import Verdict, verdict_of_answer, verdict_of_failure
 
 logger = logging.getLogger("oic_session_ext")
-
-_TIDY_EVERY_S = 5
 
 
 class Sending:
@@ -38,7 +35,6 @@ class Sending:
     def run(self) -> None:
         """Run the loop until `stop`; the thread's one task."""
         asyncio.set_event_loop(self._loop)
-        self._loop.call_later(_TIDY_EVERY_S, self._tidy)
         try:
             self._loop.run_forever()
         finally:
@@ -59,13 +55,8 @@ class Sending:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        self._poster.close()
-        await asyncio.sleep(0)  # connections are told that they are closed
+        await self._poster.close()
         self._loop.stop()
-
-    def _tidy(self) -> None:
-        self._poster.drop_idle()
-        self._loop.call_later(_TIDY_EVERY_S, self._tidy)
 
     def _pump(self, client_id: str) -> None:
         while (prepared := self._dispatch.take(client_id)) is not None:
