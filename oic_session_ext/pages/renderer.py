@@ -61,13 +61,14 @@ class Pages:
         ui_locales: Sequence[str] = (),
         form_targets: Sequence[str] = (),
         frame_src: Sequence[str] = (),
+        img_src: Sequence[str] = (),
         **context: object,
     ) -> Page:
         """The page called `name`, in the first of `ui_locales` that there is, else in English.
 
         `form_targets`: URIs to which the page's form leads by redirects, such as an RP's `redirect_uri`; `("*",)` allows all
-        (see `content_security_policy`). `frame_src`: URIs that the page frames. `context`: the template's values, each of which
-        must be given.
+        (see `content_security_policy`). `frame_src`: URIs that the page frames. `img_src`: URIs of images that are not the OP's own.
+        `context`: the template's values, each of which must be given.
 
         Raises: LookupError: no page has this name. jinja2.UndefinedError: a value is missing.
             ValueError: an action is neither a path nor an http(s) URL; something else is framed or led to that must not be.
@@ -83,6 +84,7 @@ class Pages:
             has_script="<script" in html,
             form_targets=(ANY_TARGET,) if name in _SENT_TO_AN_RP else form_targets,
             frame_src=frame_src,
+            img_src=img_src,
         )
         # A lone surrogate (half-decoded input) has no UTF-8: it becomes "?", not a failed request.
         return Page(status, headers, html.encode("utf-8", errors="replace"))

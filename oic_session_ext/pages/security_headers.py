@@ -18,15 +18,21 @@ NEVER_A_TARGET = frozenset({"about", "blob", "data", "file", "filesystem", "java
 
 
 def page_headers(
-    *, has_form: bool, has_script: bool, form_targets: Iterable[str] = (), frame_src: Iterable[str] = ()
+    *,
+    has_form: bool,
+    has_script: bool,
+    form_targets: Iterable[str] = (),
+    frame_src: Iterable[str] = (),
+    img_src: Iterable[str] = (),
 ) -> list[tuple[str, str]]:
     """The complete headers of an HTML page, Content-Type included.
 
-    `form_targets` and `frame_src` are URIs, of which the origin is used; see `content_security_policy`.
+    `form_targets`, `frame_src` and `img_src` are URIs, of which the origin is used; see `content_security_policy`.
     """
+    policy = content_security_policy(has_script=has_script, form_targets=form_targets, frame_src=frame_src, img_src=img_src)
     return [
         ("Content-Type", "text/html; charset=utf-8"),
-        ("Content-Security-Policy", content_security_policy(has_script=has_script, form_targets=form_targets, frame_src=frame_src)),
+        ("Content-Security-Policy", policy),
         ("X-Frame-Options", "DENY"),
         ("Cache-Control", "no-store"),
         # Under no-referrer a browser sends "Origin: null" with a form, so a check of Origin would refuse our own forms, and an
@@ -38,15 +44,15 @@ def page_headers(
     ]
 
 
-def content_security_policy(*, has_script: bool, form_targets: Iterable[str], frame_src: Iterable[str]) -> str:
-    """A policy under which a page loads its own stylesheet, images and (if it has one) script, and nothing else.
+def content_security_policy(*, has_script: bool, form_targets: Iterable[str], frame_src: Iterable[str], img_src: Iterable[str] = ()) -> str:
+    """A policy under which a page loads its own stylesheet, images and (if it has one) script, and nothing else but what is named.
 
     `form_targets`: Chromium applies `form-action` to every redirect that answers a form, so a page whose form ends in a redirect
     to an RP names that RP's URI here. An RP that redirects on, to an origin not named, is blocked there; `("*",)` leaves
     `form-action` out and lets it.
     """
     targets = list(form_targets)
-    directives = ["default-src 'none'", "style-src 'self'", "img-src 'self'"]
+    directives = ["default-src 'none'", "style-src 'self'", " ".join(["img-src 'self'", *_sources(img_src)])]
     if has_script:
         directives.append("script-src 'self'")
     if frames := _sources(frame_src):

@@ -162,7 +162,7 @@ class AuthorizationSeam(Seam):
         return None
 
     def _must_sign_in_again(self, context: AuthorizationContext, login: CompletedLogin, areq: Any) -> bool:
-        if context.prompt & {"login", "select_account"}:
+        if "login" in context.prompt or ("select_account" in context.prompt and not self.scope().answered.has_chosen_account):
             return True
         wanted = self._acr_that_must_be_met(areq)
         if wanted and login.acr not in wanted:

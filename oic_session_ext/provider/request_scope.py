@@ -37,11 +37,13 @@ class Answered:
     """What the user has answered on the OP's pages for the very request that is carried on now.
 
     It comes from the server's own code, never from the request, so that no RP can claim an answer. `login` is one just made;
-    `is_signed_in` says that one was made a step before, for this request, and begun the present session.
+    `is_signed_in` says that one was made a step before, for this request, and begun the present session; `has_chosen_account` that the
+    user wants to go on as the user of the present session (`prompt=select_account`).
     """
 
     login: CompletedLogin | None = None
     is_signed_in: bool = False
+    has_chosen_account: bool = False
     consent: Literal["allowed", "denied"] | None = None
 
 

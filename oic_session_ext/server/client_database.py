@@ -64,6 +64,10 @@ class ServerClients(BaseClientDatabase):
         """Return all clients."""
         return ((key, self[key]) for key in self.keys())
 
+    def of_settings(self) -> list[Mapping[str, Any]]:
+        """Return the metadata of the clients that the settings file names."""
+        return list(self._static.values())
+
     def is_origin(self, origin: str) -> bool:
         """Tell whether some client has a redirect URI of this web origin."""
         return origin in self._static_origins or self._store.is_client_origin(origin)

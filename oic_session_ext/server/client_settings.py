@@ -8,22 +8,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, StrictInt
 
 from ..absolute_uri import scheme_host_port, split_absolute_uri
 from ..checked_model import Problem
 from ..client_uris import UriRules, fetched_problem
-from ..jose import BadKey, import_key
+from ..jose import MAC_ALGS, BadKey, import_key
 from ..logout_registration import logout_metadata_problems
-from .setting_types import Flag, SecretSource, SettingsSection, Text
+from ..provider.authorization_request import RESPONSE_TYPES
+from .client_description import ClientDescription, Uri
+from .setting_types import Flag, SecretSource, Text
 
-Uri = Annotated[str, Field(min_length=1, max_length=2000)]
 UriList = Annotated[tuple[Uri, ...], Field(max_length=100)]
 
-_SHORTEST_HMAC_SECRET = 32  # RFC 7518, 3.2: at least as long as the hash
+
+def _in_our_order(response_type: object) -> object:
+    """Return a response type as this OP writes it: the order of its values means nothing (OAuth 2.0 Multiple Response Types, 3)."""
+    if not isinstance(response_type, str):
+        return response_type
+    return next((one for one in RESPONSE_TYPES if sorted(one.split()) == sorted(response_type.split())), response_type)
 
 
-class ClientSettings(SettingsSection):
+ResponseType = Annotated[
+    Literal["code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"], BeforeValidator(_in_our_order)
+]
+
+
+class ClientSettings(ClientDescription):
     """A client (RP) known from the settings file."""
 
     client_id: Annotated[str, Field(pattern=r"^[!-~]{1,255}$")]
@@ -47,6 +58,9 @@ class ClientSettings(SettingsSection):
     """How the client proves who it is at the token endpoint. `none` makes it a public client (a single-page application, an app),
     which has no secret and must use PKCE."""
 
+    token_endpoint_auth_signing_alg: Literal["RS256", "PS256", "ES256", "HS256", "HS384", "HS512"] | None = None
+    """With which algorithm alone the client signs its assertions; without it, any that fits `client_secret_jwt` or `private_key_jwt`."""
+
     jwks: dict[str, Any] | None = None
     """The client's public keys, a JSON Web Key Set, for `private_key_jwt`."""
 
@@ -62,9 +76,7 @@ class ClientSettings(SettingsSection):
     allow_http: Flag = False
     """Whether this client's URIs may be `http` on other hosts than this machine; never for a public client."""
 
-    response_types: Annotated[
-        tuple[Literal["code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"], ...], Field(min_length=1)
-    ] = ("code",)
+    response_types: Annotated[tuple[ResponseType, ...], Field(min_length=1)] = ("code",)
     """The flows that the client may ask for. A public client has `code` alone."""
 
     grant_types: Annotated[tuple[Literal["authorization_code", "implicit", "refresh_token"], ...], Field(min_length=1)] = (
@@ -75,6 +87,18 @@ class ClientSettings(SettingsSection):
 
     id_token_signed_response_alg: Literal["RS256", "ES256"] = "RS256"
     """How this client's ID Tokens are signed."""
+
+    userinfo_signed_response_alg: Literal["RS256", "ES256"] | None = None
+    """How the answers of userinfo are signed for this client; without it they are plain JSON (OIDCC-5.3.2)."""
+
+    default_max_age: Annotated[StrictInt, Field(ge=0, le=10**9)] | None = None
+    """How many seconds ago the user may have signed in, where the client's request does not say (`max_age`)."""
+
+    require_auth_time: Flag | None = None
+    """Whether the client needs `auth_time` in its ID Tokens. It is always there."""
+
+    default_acr_values: Annotated[tuple[Text, ...], Field(min_length=1, max_length=20)] | None = None
+    """Which `acr` the client would like best, where its request does not say (`acr_values`)."""
 
     subject_type: Literal["public", "pairwise"] = "public"
     """`pairwise`: the client knows each user by a `sub` that no other host's client sees; all its `redirect_uris` are on one host, or
@@ -134,6 +158,7 @@ class ClientSettings(SettingsSection):
         """Yield what the registration specifications refuse (REG-01 to REG-07, REG-13)."""
         yield from self._credential_problems()
         yield from self._flow_problems()
+        yield from self.description_problems()
         rules, hosts = UriRules.of(self._plain(), permits_http=self.allow_http), set()
         for index, uri in enumerate(self.redirect_uris):
             if problem := rules.redirect_problem(uri):
@@ -161,6 +186,8 @@ class ClientSettings(SettingsSection):
             yield ("token_endpoint_auth_method",), "none is for clients without a secret; take the secret away or choose another method"
         else:
             yield from self._secret_problems()
+        if (alg := self.token_endpoint_auth_signing_alg) and method != ("client_secret_jwt" if alg in MAC_ALGS else "private_key_jwt"):
+            yield ("token_endpoint_auth_signing_alg",), f"does not fit {method}"
         if self.is_public and self.introspection == "any":
             yield ("introspection",), "any is for clients that can prove who they are; a public client cannot"
         if method == "private_key_jwt" and (self.jwks is None) == (self.jwks_uri is None):
@@ -182,8 +209,9 @@ class ClientSettings(SettingsSection):
             return
         if not all(" " <= char <= "~" for char in secret):
             yield (key,), "must hold printable ASCII characters alone (RFC 6749, A.2)"
-        if self.token_endpoint_auth_method == "client_secret_jwt" and len(secret) < _SHORTEST_HMAC_SECRET:
-            yield (key,), f"must have at least {_SHORTEST_HMAC_SECRET} characters for client_secret_jwt (RFC 7518, 3.2)"
+        shortest = int((self.token_endpoint_auth_signing_alg or "HS256")[2:]) // 8  # RFC 7518, 3.2: at least as long as the hash
+        if self.token_endpoint_auth_method == "client_secret_jwt" and len(secret) < shortest:
+            yield (key,), f"must have at least {shortest} characters for client_secret_jwt (RFC 7518, 3.2)"
 
     def _flow_problems(self) -> Iterator[Problem]:
         parts = {part for response_type in self.response_types for part in response_type.split()}

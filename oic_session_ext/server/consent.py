@@ -43,8 +43,10 @@ class ConsentPage:
             return RedirectResponse(f"{self._op.base_path}/authorization?{query}")
         web.ask(request_id, session.id)
         client: Any = self._op.client(context.client_id)
+        described = {name: client.get(name) for name in ("client_uri", "logo_uri", "policy_uri", "tos_uri")}
         page = self._op.pages.render(
             "consent",
+            img_src=[described["logo_uri"]] if described["logo_uri"] else (),
             ui_locales=context.parameters.get("ui_locales", "").split(),
             form_targets=(ANY_TARGET,),  # the RP may redirect on, to an origin that only it knows
             action=self._path,
@@ -53,6 +55,7 @@ class ConsentPage:
             client_name=client.get("client_name") or context.client_id,
             username=session.uid,
             scopes=list(dict.fromkeys(context.parameters["scope"].split())),
+            **described,
         )
         return page_response(page)
 

@@ -11,10 +11,12 @@ from oic.utils.http_util import Response
 
 from ..clock import Clock
 from ..errors import InvalidRequest
+from ..model import OpSession
 from ..pages.security_headers import ANY_TARGET
 from ..parameters import parse_parameters, single_values
 from ..provider import Answered, CompletedLogin, WebRequest
 from ..provider.authorization_request import check_authorization_request
+from ..provider.request_scope import AuthorizationContext
 from ..provider.responses import RedirectResponse, page_response
 from .form_origin import check_form_origin
 from .login_throttle import LoginThrottle
@@ -36,17 +38,42 @@ class LoginPage:
     def answer(self, request: WebRequest, web: WebSession) -> Response:
         """Answer a request at the login page."""
         if request.method != "POST":
-            return self._show(request.query, web)
+            return self._show(request, web)
         check_form_origin(request.headers, self._op.origin)
         form = single_values(parse_parameters(request.parameters()))
         web.check_csrf_token(form.get("csrf", ""))
-        return self._sign_in(request, web, form)
+        return self._go_on(request, web, form) if "continue" in form else self._sign_in(request, web, form)
 
-    def _show(self, query: str, web: WebSession) -> Response:
+    def _show(self, request: WebRequest, web: WebSession) -> Response:
+        query = request.query
         if not query:
             return self._form(web, request_id="", query="")
-        check_authorization_request(query, client=self._op.client, verify_hint=self._op.verify_hint)
-        return self._form(web, request_id=web.wait(query), query=query)
+        context = check_authorization_request(query, client=self._op.client, verify_hint=self._op.verify_hint)
+        request_id = web.wait(query)
+        session = self._session_to_choose(request, context)
+        if session is not None:
+            web.ask(request_id, session.id)
+        return self._form(web, request_id=request_id, query=query, account=None if session is None else session.uid)
+
+    def _session_to_choose(self, request: WebRequest, context: AuthorizationContext) -> OpSession | None:
+        """Return the session that the user may choose to go on with, None where only a login answers the request (OIDCC-3.1.2.1)."""
+        if "select_account" not in context.prompt or "login" in context.prompt:
+            return None
+        session = self._op.session_of(request.cookie)
+        if session is None or (context.max_age is not None and self._clock() - session.auth_time >= context.max_age):
+            return None
+        client: Any = self._op.client(context.client_id)
+        return session if context.subs is None or self._op.sub_of(session.uid, client) in context.subs else None
+
+    def _go_on(self, request: WebRequest, web: WebSession, form: Mapping[str, str]) -> Response:
+        """Carry the waiting request on as the user who is signed in already and has just been chosen."""
+        waiting = web.waiting(form.get("request_id", ""))
+        if waiting is None:
+            raise InvalidRequest("this sign-in was open for too long; go back to the application and try again")
+        session = self._op.session_of(request.cookie)
+        if session is None or session.id != waiting.asked_of:  # it was not offered, or somebody else has signed in meanwhile
+            return RedirectResponse(f"{self._op.base_path}/authorization?{waiting.query}")
+        return self._carry_on(request, web, waiting.query, Answered(has_chosen_account=True))
 
     def _sign_in(self, request: WebRequest, web: WebSession, form: Mapping[str, str]) -> Response:
         request_id, username = form.get("request_id", ""), form.get("username", "")
@@ -58,29 +85,55 @@ class LoginPage:
         attempt = self._throttle.attempt(username, request.remote)
         if attempt.closed_for_s:
             logger.warning("sign-in refused: too many failures, address=%s", request.remote)
-            refusal = self._form(web, request_id=request_id, query=query, username=username, problem="too_many_attempts", status=429)
+            refusal = self._again(request, web, form, waiting, "too_many_attempts", 429)
             refusal.headers.append(("Retry-After", str(attempt.closed_for_s)))
             return refusal
         user = self._op.users.verify(username, form.get("password", ""))
         if user is None:
             logger.info("sign-in refused: wrong name or password, address=%s", request.remote)  # a name may be a mistyped password
             self._throttle.note_failure(username, request.remote)
-            return self._form(web, request_id=request_id, query=query, username=username, problem="wrong_credentials", status=403)
+            return self._again(request, web, form, waiting, "wrong_credentials", 403)
         if attempt.has_failed_before:
             self._throttle.note_success(username, request.remote)
         login = CompletedLogin(user.uid, PASSWORD_ACR, self._clock())
         if not query:
             return self._op.sign_in(request, login)
-        response = self._op.authorization_endpoint(query, request.cookie, request.headers, answered=Answered(login=login))
+        return self._carry_on(request, web, query, Answered(login=login))
+
+    def _again(
+        self, request: WebRequest, web: WebSession, form: Mapping[str, str], waiting: WaitingRequest, problem: str, status: int
+    ) -> Response:
+        """Return the form with what was wrong, and with the account that it offered before."""
+        session = self._op.session_of(request.cookie) if waiting.asked_of is not None else None
+        return self._form(
+            web,
+            request_id=form.get("request_id", ""),
+            query=waiting.query,
+            username=form.get("username", ""),
+            account=session.uid if session is not None and session.id == waiting.asked_of else None,
+            problem=problem,
+            status=status,
+        )
+
+    def _carry_on(self, request: WebRequest, web: WebSession, query: str, answered: Answered) -> Response:
+        response = self._op.authorization_endpoint(query, request.cookie, request.headers, answered=answered)
         if isinstance(response, ConsentRedirect):
-            # the consent page goes on with this very request, so that prompt=login does not ask again after it
+            # the consent page goes on with this very request, so that its prompt does not ask again after it
             name = web.wait(query, is_signed_in=True)
             cookies = [header for header in response.headers if header[0] == "Set-Cookie"]
             return RedirectResponse(f"{self._op.base_path}/{CONSENT_URL}?request_id={name}", cookies)
         return response
 
     def _form(
-        self, web: WebSession, *, request_id: str, query: str, username: str | None = None, problem: str | None = None, status: int = 200
+        self,
+        web: WebSession,
+        *,
+        request_id: str,
+        query: str,
+        username: str | None = None,
+        account: str | None = None,
+        problem: str | None = None,
+        status: int = 200,
     ) -> Response:
         asked: dict[str, Any] = dict(parse_qsl(query))
         client = self._op.client(asked.get("client_id", "")) if query else None
@@ -94,6 +147,7 @@ class LoginPage:
             request_id=request_id,
             login_hint=username if username is not None else asked.get("login_hint"),
             client_name=None if client is None else client.get("client_name") or client["client_id"],
+            account=account,
             problem=problem,
         )
         return page_response(page)

@@ -446,13 +446,13 @@ def test_rfc9207_2_an_answer_says_whose_it_is(browser, response_type):
 @pytest.mark.spec("CO-03")
 @pytest.mark.parametrize("part", ["userinfo", "id_token"])
 @pytest.mark.parametrize("name", ["sub", "\\u0073ub"])
-@pytest.mark.parametrize("wish", ['{"value": "%s"}', '{"essential": true, "values": ["%s", "?"]}'])
+@pytest.mark.parametrize("wish", ['{"value": "SUB"}', '{"essential": true, "values": ["SUB", "?"]}'])
 @pytest.mark.parametrize("response_type", ["code", "id_token"])
 def test_a_sub_asked_for_as_a_claim_is_answered_for_that_user_alone(op, browser, part, name, wish, response_type):
     sub = op.claims(browser.sign_in()["id_token"])["sub"]
 
     def claims(value):
-        return '{"%s": {"%s": %s}}' % (part, name, wish % value)
+        return f'{{"{part}": {{"{name}": {wish.replace("SUB", value)}}}}}'
 
     assert error_of(browser.renew(response_type=response_type, claims=claims(sub))) is None
     assert error_of(browser.renew(response_type=response_type, claims=claims("another"))) == "login_required"
