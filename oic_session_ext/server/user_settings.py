@@ -120,7 +120,7 @@ class UserSettings(SettingsSection):
                 yield ("claims", name), "must be true or false"
             elif name in _TEXT_CLAIMS and not (isinstance(value, str) and value):
                 yield ("claims", name), "must be text; put it in quotes"
-            elif name == "address" and not isinstance(value, dict):
-                yield ("claims", name), "must be a section (OIDCC-5.1.1)"
+            elif name == "address" and not (isinstance(value, dict) and all(isinstance(part, str) for part in value.values())):
+                yield ("claims", name), "must be a section whose values are text (OIDCC-5.1.1)"
             elif name == "updated_at" and (isinstance(value, bool) or not isinstance(value, int | float)):
                 yield ("claims", name), "must be a number: seconds since 1970"
