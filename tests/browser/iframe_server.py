@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from oic_session_ext.browser_state import CookiePolicy
-from oic_session_ext.check_session import CheckSessionPage, check_session_context
+from oic_session_ext.check_session import CheckSessionPage, StatusByRequest, check_session_context
+from oic_session_ext.login_status import login_status_headers
 from oic_session_ext.pages import Pages
 from oic_session_ext.settings import SessionManagementSettings
 
@@ -17,19 +19,23 @@ class IframeServer:
     """Serves on 127.0.0.1 under whatever name the browser uses; `requests` are the paths asked for.
 
     `/check_session` and `/assets/` are the OP's. `/` gives the browser `op_browser_state`, as a top-level visit to the OP does,
-    unless it is None. Every other path is an empty page of an RP; `/isolated` is cross-origin isolated.
+    unless it is None. `/signed_out` is where a logout ends, with all headers that the settings allow. Every other path is an empty page
+    of an RP; `/isolated` is cross-origin isolated. With `tells_status` the iframe asks and is told `status`; `questions` are what it sent.
     """
 
-    def __init__(self, port: int, *, secure_cookies: bool) -> None:
+    def __init__(self, port: int, *, secure_cookies: bool, tells_status: bool) -> None:
         self.port = port
         self.requests: list[str] = []
         self.op_browser_state: str | None = None
+        self.status = "unchanged"
+        self.questions: list[dict[str, str | None]] = []
         # Chromium takes Secure cookies from http on loopback, so the cookies of an https issuer can be tried as well.
         scheme = "https" if secure_cookies else "http"
         self._cookies = CookiePolicy(f"{scheme}://localhost:{port}", SessionManagementSettings())
         self._pages = Pages()
-        context = check_session_context(self._cookies, self._pages.asset_url("check_session.js"))
-        self._check_session = CheckSessionPage(self._pages.render("check_session", **context).body)
+        status = StatusByRequest("/check_session_status", self._pages.asset_url("check_session_status.js")) if tells_status else None
+        context = check_session_context(self._cookies, self._pages.asset_url("check_session.js"), status=status)
+        self._check_session = CheckSessionPage(self._pages.render("check_session", **context).body, may_ask=tells_status)
 
     def origin(self, host: str = "localhost") -> str:
         """The origin under one of its names; `localhost` and `127.0.0.1` are two sites."""
@@ -48,13 +54,16 @@ class IframeServer:
         headers = [("Content-Type", "text/html; charset=utf-8")]
         if path == "/" and self.op_browser_state is not None:
             headers.append(("Set-Cookie", self._cookies.browser_state_cookie(self.op_browser_state)))
+        if path == "/signed_out":
+            settings = SessionManagementSettings(login_status=True, clear_site_data=True)
+            headers += login_status_headers({}, settings, has_begun=False, has_ended=True)
         if path == "/isolated":
             headers += [("Cross-Origin-Embedder-Policy", "require-corp"), ("Cross-Origin-Opener-Policy", "same-origin")]
         return 200, headers, b"<!doctype html><title>page</title><link rel=icon href=data:,>"
 
 
 @contextmanager
-def serving(*, secure_cookies: bool = False) -> Iterator[IframeServer]:
+def serving(*, secure_cookies: bool = False, tells_status: bool = False) -> Iterator[IframeServer]:
     """One server on a free port, with the cookies of a loopback issuer or those of an https issuer."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -69,12 +78,22 @@ def serving(*, secure_cookies: bool = False) -> Iterator[IframeServer]:
             self.end_headers()
             self.wfile.write(body)
 
+        def do_POST(self) -> None:
+            form = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            server.questions.append({"form": form, "origin": self.headers["Origin"], "cookie": self.headers["Cookie"]})
+            body = json.dumps({"status": server.status}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
     http_server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     http_server.daemon_threads = True
-    server = IframeServer(http_server.server_port, secure_cookies=secure_cookies)
+    server = IframeServer(http_server.server_port, secure_cookies=secure_cookies, tells_status=tells_status)
     threading.Thread(target=http_server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield server
