@@ -190,13 +190,15 @@ def read_header(token: str) -> Mapping[str, Any]:
 
 
 def encrypt(inner: str, key: Key, alg: str, enc: str, *, cty: str = "JWT", extra_header: Mapping[str, str] | None = None) -> str:
-    """Return a nested JWT: `inner`, signed already, encrypted to `key`.
+    """Return `inner` encrypted to `key`: a nested JWT, if it is a signed one.
 
-    `extra_header` holds claims to repeat in the header, such as `iss` (RFC 7519, 5.3).
+    `cty` is empty for text that is no JWT. `extra_header` holds claims to repeat in the header, such as `iss` (RFC 7519, 5.3).
 
     Raises: BadKey: the key or the algorithms do not fit.
     """
-    header = {**(extra_header or {}), "alg": alg, "enc": enc, "cty": cty}
+    header = {**(extra_header or {}), "alg": alg, "enc": enc}
+    if cty:
+        header["cty"] = cty
     if key.kid:
         header["kid"] = key.kid
     try:

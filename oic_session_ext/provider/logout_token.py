@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import jose
+from ..client_encryption import encrypt_for
 from ..propagation.delivery import Delivery
 from ..propagation.logout_token import LOGOUT_TOKEN_TYP
 from ..propagation.notice_worker import DeliveryParts
@@ -14,7 +15,6 @@ from ..store.base import Store
 from .end_session import EndSessionSeam
 
 _DEFAULT_ALG = "RS256"
-_DEFAULT_ENC = "A128CBC-HS256"
 _STOP_WAIT_S = 10.0
 
 
@@ -38,12 +38,9 @@ class LogoutTokenSeam(EndSessionSeam):
         token = jose.sign(
             claims, self._key_of(_DEFAULT_ALG if alg == "none" else alg, client), _DEFAULT_ALG if alg == "none" else alg, typ=typ
         )
-        encryption_alg = client.get("id_token_encrypted_response_alg")
-        if not encryption_alg:
+        if not client.get("id_token_encrypted_response_alg"):
             return token
-        enc = str(client.get("id_token_encrypted_response_enc") or _DEFAULT_ENC)
-        key = self._encryption_key_of(client, str(encryption_alg), enc)
-        return jose.encrypt(token, key, str(encryption_alg), enc, extra_header={"iss": str(claims["iss"])})
+        return encrypt_for(client, self.public_keys, token, "id_token", extra_header={"iss": str(claims["iss"])})
 
     def new_delivery(self) -> Delivery:
         """Return a delivery of this OP's notices, not yet begun; whoever begins it puts it into `delivery`, so that logouts use it."""
@@ -72,12 +69,3 @@ class LogoutTokenSeam(EndSessionSeam):
             return self.op_keys.signing_key(alg)
         except KeyError as err:
             raise jose.BadKey(f"no key of this OP fits {alg}") from err
-
-    def _encryption_key_of(self, client: Mapping[str, Any], alg: str, enc: str) -> jose.Key:
-        if alg in jose.SYMMETRIC_KEY_ALGS:
-            return jose.encryption_key(str(client.get("client_secret") or ""), alg, enc)
-        family = "EC" if alg.startswith("ECDH") else "RSA"
-        for jwk in self.public_keys.usable_jwks(client):
-            if jwk.get("kty") == family and jwk.get("use", "enc") == "enc":
-                return jose.import_key(jwk)
-        raise jose.BadKey(f"the client has no key for {alg}")

@@ -13,11 +13,13 @@ from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from jwkest.jwe import JWEException
 from oic.oic.provider import AuthorizationEndpoint, TokenEndpoint
 from oic.utils.http_util import InvalidCookieSign, Response, make_cookie, parse_cookie
 from oic.utils.keyio import KeyBundle
 
 from .. import jose
+from ..client_encryption import encrypt_for
 from ..client_keys import ClientKeys
 from ..clock import Clock, system_clock
 from ..errors import Conflict, ProtocolError, StoreError
@@ -172,9 +174,14 @@ class Seam(_Provider):
         self._fill_key_jar(cid, client_info, [] if client_info.get("jwks_uri") else self.public_keys.usable_jwks(client_info))
 
     def encrypt(self, payload: Any, client_info: Mapping[str, Any], cid: str, val_type: str = "id_token", cty: str = "") -> Any:
-        """Encrypt for a client, with its keys as they are now."""
-        self._fill_key_jar(cid, client_info, self.public_keys.usable_jwks(client_info))
-        return super().encrypt(payload, client_info, cid, val_type, cty)
+        """Encrypt for a client, with its keys as they are now, in place of pyoidc, which offers RSA1_5 and takes any key.
+
+        Raises: JWEException: no key of the client's fits.
+        """
+        try:
+            return encrypt_for(client_info, self.public_keys, payload, "userinfo" if val_type == "userinfo" else "id_token", cty=cty)
+        except jose.BadKey as err:
+            raise JWEException(str(err)) from err
 
     def _fill_key_jar(self, cid: str, client_info: Mapping[str, Any], jwks: list[dict[str, Any]]) -> None:
         self.keyjar.issuer_keys[cid] = [KeyBundle(jwks)] if jwks else []

@@ -17,6 +17,7 @@ from ..jose import MAC_ALGS, BadKey, import_key
 from ..logout_registration import logout_metadata_problems
 from ..provider.authorization_request import RESPONSE_TYPES
 from .client_description import ClientDescription, Uri
+from .client_encryption import ClientEncryption
 from .setting_types import Flag, SecretSource, Text
 
 UriList = Annotated[tuple[Uri, ...], Field(max_length=100)]
@@ -34,7 +35,7 @@ ResponseType = Annotated[
 ]
 
 
-class ClientSettings(ClientDescription):
+class ClientSettings(ClientDescription, ClientEncryption):
     """A client (RP) known from the settings file."""
 
     client_id: Annotated[str, Field(pattern=r"^[!-~]{1,255}$")]
@@ -62,7 +63,7 @@ class ClientSettings(ClientDescription):
     """With which algorithm alone the client signs its assertions; without it, any that fits `client_secret_jwt` or `private_key_jwt`."""
 
     jwks: dict[str, Any] | None = None
-    """The client's public keys, a JSON Web Key Set, for `private_key_jwt`."""
+    """The client's public keys, a JSON Web Key Set, for `private_key_jwt` and for what is encrypted to it."""
 
     jwks_uri: Uri | None = None
     """Where the client publishes its public keys (https), instead of `jwks`."""
@@ -159,6 +160,7 @@ class ClientSettings(ClientDescription):
         yield from self._credential_problems()
         yield from self._flow_problems()
         yield from self.description_problems()
+        yield from self.encryption_problems(has_keys=(self.jwks is None) != (self.jwks_uri is None))
         rules, hosts = UriRules.of(self._plain(), permits_http=self.allow_http), set()
         for index, uri in enumerate(self.redirect_uris):
             if problem := rules.redirect_problem(uri):

@@ -100,7 +100,7 @@ class BundledProvider(Provider):
         offered = super().metadata()
         algs = [alg for alg in self.op_keys.signing_algs() if alg in ("RS256", "ES256")]
         offered["id_token_signing_alg_values_supported"] = offered["userinfo_signing_alg_values_supported"] = algs
-        return {name: value for name, value in offered.items() if "_encryption_" not in name}
+        return offered
 
     def consent_response(self, context: AuthorizationContext, uid: str, client: Mapping[str, Any]) -> Response | None:
         """Return the way to the consent page when the user has not allowed the client all that it asks for (OIDCC-3.1.2.4)."""

@@ -36,10 +36,6 @@ REGISTRATION_URL = "registration"
 
 _NOT_FOR_CLIENTS = frozenset({"client_id", "client_secret", "client_secret_from", "allow_http", "consent", "introspection"})
 _KNOWN = frozenset(ClientSettings.model_fields) - _NOT_FOR_CLIENTS
-_NOT_OFFERED = tuple(
-    f"{what}_encrypted_response_{part}" for what in ("id_token", "userinfo", "introspection", "authorization") for part in ("alg", "enc")
-)
-"""What would be a promise to encrypt: a client that asks for it must not take our silence for a yes."""
 _ISSUED = ("client_id", "client_secret", "client_id_issued_at", "client_secret_expires_at")
 _NEVER_IN_UPDATE = ("registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at")
 _TOKEN_DIGEST = "registration_access_token_digest"
@@ -127,8 +123,6 @@ class Registration:
 
     def _checked(self, given: Mapping[str, Any], issued: dict[str, Any]) -> ClientSettings:
         """Return the client that `given` asks for; `issued` gets the secret that it needs, a new one when the old one has expired."""
-        if asked := [name for name in _NOT_OFFERED if given.get(name) is not None]:
-            raise ProtocolError(f"{asked[0]}: this OP does not encrypt", error="invalid_client_metadata")
         wanted = {name: value for name, value in given.items() if name in _KNOWN and value is not None}
         wanted["client_id"] = issued["client_id"]
         if self._settings.allow_http:

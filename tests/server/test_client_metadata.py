@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
 from oic_session_ext import jose
+from oic_session_ext.provider.keys import new_private_jwk
+from oic_session_ext.server.client_encryption import ContentEnc, KeyAlg
 from tests.bundled_op import CLIENTS, ISSUER, REDIRECT_URIS, Op, OpBrowser, make_settings
 from tests.wsgi_browser import Answer
 
@@ -45,6 +47,12 @@ def client_like_web(**changes: Any) -> list[dict[str, Any]]:
             "contacts": ["ops@new.example.com"],
         },
         {"userinfo_signed_response_alg": "RS256"},
+        {
+            "jwks_uri": "https://new.example.com/k",
+            "id_token_encrypted_response_alg": "ECDH-ES",
+            "id_token_encrypted_response_enc": "A256GCM",
+            "userinfo_encrypted_response_alg": "RSA-OAEP-256",
+        },
         {"default_max_age": 0, "require_auth_time": True, "default_acr_values": ["urn:a", "urn:b"]},
         {"token_endpoint_auth_method": "client_secret_jwt", "token_endpoint_auth_signing_alg": "HS512"},
     ],
@@ -85,8 +93,9 @@ def test_the_values_of_a_response_type_have_no_order(open_op: Op) -> None:
         {"userinfo_signed_response_alg": "none"},
         {"userinfo_signed_response_alg": "HS256"},
         {"userinfo_encrypted_response_alg": "RSA-OAEP"},
-        {"userinfo_encrypted_response_enc": "A128GCM"},
-        {"id_token_encrypted_response_alg": "RSA1_5"},
+        {"userinfo_encrypted_response_enc": "A128GCM", "jwks_uri": "https://new.example.com/k"},
+        {"id_token_encrypted_response_alg": "RSA1_5", "jwks_uri": "https://new.example.com/k"},
+        {"id_token_encrypted_response_alg": "dir", "jwks_uri": "https://new.example.com/k"},
         {"default_max_age": -1},
         {"default_max_age": "60"},
         {"require_auth_time": "yes"},
@@ -134,6 +143,69 @@ def test_userinfo_is_signed_for_a_client_that_wants_it(make_op: Callable[..., Op
     assert (claims["iss"], claims["aud"], claims["name"]) == (ISSUER, "web", "Alice")
     assert jose.read_header(answer.text)["kid"]
     assert "RS256" in browser.get("/.well-known/openid-configuration").json["userinfo_signing_alg_values_supported"]
+
+
+ENCRYPTION_KEY = new_private_jwk({"kty": "EC", "crv": "P-256", "use": "enc"})
+
+
+def encrypting_op(make_op: Callable[..., Op], **wishes: str) -> Op:
+    public = {name: value for name, value in ENCRYPTION_KEY.items() if name != "d"}
+    return make_op(clients=client_like_web(jwks={"keys": [public]}, **wishes))
+
+
+def decrypted(token: str, enc: str) -> str:
+    return jose.decrypt(token, [jose.import_key(ENCRYPTION_KEY)], {"ECDH-ES"}, {enc})
+
+
+@pytest.mark.parametrize("response_type", ["code", "id_token"])
+def test_an_id_token_is_encrypted_for_a_client_that_wants_it(make_op: Callable[..., Op], response_type: str) -> None:
+    op = encrypting_op(make_op, id_token_encrypted_response_alg="ECDH-ES", id_token_encrypted_response_enc="A256GCM")
+    browser = op.browser()
+
+    answer = browser.enter(browser.login_page(response_type=response_type))
+    token = answer.fragment.get("id_token") or browser.redeem(answer.query["code"]).json["id_token"]
+
+    header = jose.read_header(token)
+    assert (header["cty"], header["kid"]) == ("JWT", ENCRYPTION_KEY["kid"])
+    signed = decrypted(token, "A256GCM")
+    assert jose.verify(signed, op.server.op.issuer_keys(), {"RS256"}).claims["aud"] == "web"
+    assert "code" in browser.renew(id_token_hint=signed).query  # an RP decrypts a hint before it sends it (OIDCC-3.1.2.1)
+    assert browser.renew(id_token_hint=token).error == "invalid_request"
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_userinfo_is_encrypted_for_a_client_that_wants_it(make_op: Callable[..., Op], signed: bool) -> None:
+    wishes = {"userinfo_signed_response_alg": "ES256"} if signed else {}
+    op = encrypting_op(make_op, userinfo_encrypted_response_alg="ECDH-ES", **wishes)
+    browser = op.browser()
+
+    answer = browser.userinfo(browser.sign_in(scope="openid profile")["access_token"])
+
+    assert answer.header("Content-Type") == "application/jwt"
+    assert jose.read_header(answer.text).get("cty") == ("JWT" if signed else None)
+    inner = decrypted(answer.text, "A128CBC-HS256")
+    told = jose.verify(inner, op.server.op.issuer_keys(), {"ES256"}).claims if signed else json.loads(inner)
+    assert told["name"] == "Alice"
+
+
+def test_what_cannot_be_encrypted_is_not_sent_in_clear(make_op: Callable[..., Op]) -> None:
+    # its one key is of another kind, which shows when it is needed: a jwks_uri may have another one by then
+    op = encrypting_op(make_op, id_token_encrypted_response_alg="RSA-OAEP", userinfo_encrypted_response_alg="RSA-OAEP")
+    browser = op.browser()
+
+    answer = browser.enter(browser.login_page(response_type="id_token"))
+    refused = browser.redeem(browser.renew().query["code"])
+
+    assert (answer.error, answer.fragment.get("id_token")) == ("server_error", None)
+    assert (refused.status, refused.json["error"]) == (400, "invalid_request")
+
+
+def test_the_discovery_document_names_the_encryptions_that_may_be_registered(browser: OpBrowser) -> None:
+    metadata = browser.get("/.well-known/openid-configuration").json
+
+    for what in ("id_token", "userinfo"):
+        assert set(metadata[f"{what}_encryption_alg_values_supported"]) == set(get_args(KeyAlg))
+        assert set(metadata[f"{what}_encryption_enc_values_supported"]) == set(get_args(ContentEnc))
 
 
 def test_the_registered_max_age_asks_for_a_login(make_op: Callable[..., Op]) -> None:
