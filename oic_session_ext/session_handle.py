@@ -35,7 +35,7 @@ class SessionHandles:
     def seal(self, op_session_id: str, client_id: str, origin: str) -> str:
         """Return a fresh salt for an OP session."""
         nonce = secrets.token_bytes(_NONCE_LENGTH)
-        sealed = self._keys()[0].encrypt(op_session_id.encode(), [client_id.encode(), origin.encode(), nonce])
+        sealed = self._keys()[0].encrypt(op_session_id.encode(), [nonce + _bound_to(client_id, origin)])
         return base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
 
     @staticmethod
@@ -49,12 +49,12 @@ class SessionHandles:
             return None
         try:
             raw = base64.b64decode(salt + "=" * (-len(salt) % 4), altchars=b"-_", validate=True)
-            bound_to = [client_id.encode(), origin.encode(), raw[:_NONCE_LENGTH]]
+            associated = [raw[:_NONCE_LENGTH] + _bound_to(client_id, origin)]
         except (binascii.Error, ValueError):  # a lone surrogate is one, too
             return None
         for key in self._keys():
             try:
-                return key.decrypt(raw[_NONCE_LENGTH:], bound_to).decode()
+                return key.decrypt(raw[_NONCE_LENGTH:], associated).decode()
             except InvalidTag:
                 continue
         return None
@@ -67,3 +67,8 @@ class SessionHandles:
             ciphers = [AESSIV(key) for key in believed]
             self._ciphers = believed, ciphers
         return ciphers
+
+
+def _bound_to(client_id: str, origin: str) -> bytes:
+    """Return client and origin as one text that no other pair has."""
+    return f"{len(client_id)} {client_id} {origin}".encode()
