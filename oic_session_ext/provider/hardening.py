@@ -12,13 +12,14 @@ from oic.exception import RedirectURIError
 
 from .authorization import AuthorizationSeam
 from .introspection import IntrospectionSeam
+from .registration import RegistrationSeam
 from .revocation import RevocationSeam
 from .token_endpoint import TokenEndpointSeam
 from .userinfo import UserinfoSeam
 
 
-class HardeningMixin(TokenEndpointSeam, UserinfoSeam, RevocationSeam, IntrospectionSeam, AuthorizationSeam):
-    """Token, userinfo, discovery, revocation and introspection endpoints that a certified OP can stand on."""
+class HardeningMixin(TokenEndpointSeam, UserinfoSeam, RevocationSeam, IntrospectionSeam, RegistrationSeam, AuthorizationSeam):
+    """Token, userinfo, discovery, registration, revocation and introspection endpoints that a certified OP can stand on."""
 
     def _verify_redirect_uri(self, areq: Any) -> None:
         """Compare as text: pyoidc decodes before it compares, and accepts more query than was registered."""
