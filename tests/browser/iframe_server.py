@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -13,13 +13,15 @@ from oic_session_ext.check_session import CheckSessionPage, StatusByRequest, che
 from oic_session_ext.login_status import login_status_headers
 from oic_session_ext.pages import Pages
 from oic_session_ext.settings import SessionManagementSettings
+from oic_session_ext.storage_access import retry_headers
 
 
 class IframeServer:
     """Serves on 127.0.0.1 under whatever name the browser uses; `requests` are the paths asked for.
 
     `/check_session` and `/assets/` are the OP's. `/` gives the browser `op_browser_state`, as a top-level visit to the OP does,
-    unless it is None. `/signed_out` is where a logout ends, with all headers that the settings allow. Every other path is an empty page
+    unless it is None. `/authorization` answers silent requests, by its title `code` where it sees that cookie, to pages of the RP at
+    `redirect_uri`. `/signed_out` is where a logout ends, with all headers that the settings allow. Every other path is an empty page
     of an RP; `/isolated` is cross-origin isolated. With `tells_status` the iframe asks and is told `status`; `questions` are what it sent.
     """
 
@@ -27,6 +29,7 @@ class IframeServer:
         self.port = port
         self.requests: list[str] = []
         self.op_browser_state: str | None = None
+        self.redirect_uri = ""
         self.status = "unchanged"
         self.questions: list[dict[str, str | None]] = []
         # Chromium takes Secure cookies from http on loopback, so the cookies of an https issuer can be tried as well.
@@ -41,11 +44,11 @@ class IframeServer:
         """The origin under one of its names; `localhost` and `127.0.0.1` are two sites."""
         return f"http://{host}:{self.port}"
 
-    def answer(self, path: str, if_none_match: str | None) -> tuple[int, list[tuple[str, str]], bytes]:
+    def answer(self, path: str, sent: Mapping[str, str]) -> tuple[int, list[tuple[str, str]], bytes]:
         """Status, headers and body for a GET."""
         self.requests.append(path)
         if path == "/check_session":
-            page = self._check_session.answer(if_none_match)
+            page = self._check_session.answer(sent.get("If-None-Match"))
             return page.status, page.headers, page.body
         if path.startswith("/assets/"):
             asset = self._pages.asset(path.removeprefix("/assets/"))
@@ -54,6 +57,9 @@ class IframeServer:
         headers = [("Content-Type", "text/html; charset=utf-8")]
         if path == "/" and self.op_browser_state is not None:
             headers.append(("Set-Cookie", self._cookies.browser_state_cookie(self.op_browser_state)))
+        if path == "/authorization":
+            title = "login_required" if self._cookies.browser_state(sent.get("Cookie")) is None else "code"
+            return 200, headers + retry_headers(sent, [self.redirect_uri]), f"<!doctype html><title>{title}</title>".encode()
         if path == "/signed_out":
             settings = SessionManagementSettings(login_status=True, clear_site_data=True)
             headers += login_status_headers({}, settings, has_begun=False, has_ended=True)
@@ -70,7 +76,7 @@ def serving(*, secure_cookies: bool = False, tells_status: bool = False) -> Iter
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            status, headers, body = server.answer(self.path, self.headers["If-None-Match"])
+            status, headers, body = server.answer(self.path, dict(self.headers))
             self.send_response(status)
             for name, value in headers:
                 self.send_header(name, value)

@@ -343,6 +343,24 @@ def test_a_browser_that_blocks_them_answers_truly_where_the_user_lets_the_op_see
     assert (before, after) == (["unchanged"], ["changed"])
 
 
+@pytest.mark.spec("SM-30")
+def test_there_a_silent_authorization_request_has_the_cookies_too(
+    blocking_browser: BrowserContext, secure_op: IframeServer, rp: IframeServer
+) -> None:
+    give_state(blocking_browser, secure_op, "state-1")
+    page = blocking_browser.new_page()
+    page.goto(rp.origin("127.0.0.1") + "/rp")
+    answers = []
+
+    with granted_storage_access(blocking_browser, rp.origin("127.0.0.1"), secure_op.origin()):
+        for redirect_uri in (rp.origin("127.0.0.1") + "/cb", "https://another.example/cb"):
+            secure_op.redirect_uri = redirect_uri
+            page.evaluate(EMBED, secure_op.origin() + "/authorization")
+            answers.append(page.frames[-1].title())
+
+    assert answers == ["code", "login_required"]
+
+
 @pytest.mark.spec("SM-26")
 def test_a_cookie_that_the_user_has_removed_is_a_change(browser: BrowserContext, secure_op: IframeServer, rp: IframeServer) -> None:
     give_state(browser, secure_op, "state-1")
