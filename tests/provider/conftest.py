@@ -489,6 +489,14 @@ def hardened(clock: FakeClock) -> Op:
     return Op(provider, clock)
 
 
+@pytest.fixture(params=["stock", "hardened", "op"])
+def either(request: pytest.FixtureRequest) -> Any:
+    """pyoidc's provider as it comes, with the hardening alone, and with everything."""
+    op = request.getfixturevalue(request.param)
+    op.is_stock = request.param == "stock"
+    return op
+
+
 @pytest.fixture
 def managed(make_op: Any) -> Op:
     """pyoidc's provider with session management alone."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import threading
 from urllib.parse import urlencode
@@ -13,22 +14,17 @@ from urllib.parse import urlencode
 import pytest
 from jwkest.jwk import SYMKey
 from oic.oic.message import IdToken
+from oic.utils.http_util import Response as StockResponse
 from oic.utils.http_util import make_cookie
 from oic.utils.jwt import JWT
 
 from oic_session_ext import jose
+from oic_session_ext.model import Told
+from oic_session_ext.provider.responses import RawResponse
 
 from .conftest import CLIENT_RSA_KEY, ISSUER, REDIRECT_URIS, SECRET, Answer, basic_auth, request_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(params=["stock", "hardened", "op"])
-def either(request):
-    """pyoidc's provider as it comes, with the hardening alone, and with everything."""
-    op = request.getfixturevalue(request.param)
-    op.is_stock = request.param == "stock"
-    return op
 
 
 @pytest.fixture(params=["stock", "op"])
@@ -106,6 +102,32 @@ def believes(op, hint):
     return stock_believes(op, hint) if op.is_stock else ours_believes(op, hint)
 
 
+def with_iframe(op):
+    """Have pyoidc's own session management on; ours is."""
+    if op.is_stock:
+        op.provider.capabilities["check_session_iframe"] = f"{ISSUER}/check_session"
+    return op
+
+
+@pytest.mark.spec("SM-03")
+def test_2_3_a_session_state_from_which_the_login_is_guessed(logout_op):
+    given = signed_in(with_iframe(logout_op)).authorize().in_query["session_state"]
+
+    _, _, salt = given.partition(".")
+    now = logout_op.clock()
+    texts = [f"basic https://basic.example.com {second} {salt}" for second in range(now - 60, now + 60)]
+    assert any(given == f"{hashlib.sha256(text.encode()).hexdigest()}.{salt}" for text in texts) is logout_op.is_stock
+
+
+@pytest.mark.spec("SM-02")
+def test_2_4_errors_and_forms_without_session_state(logout_op):
+    error = with_iframe(logout_op).browser().renew()
+    page = signed_in(logout_op).authorize(response_mode="form_post")
+
+    assert ("session_state" in error.in_query) is not logout_op.is_stock
+    assert ("session_state" in page.form.fields) is not logout_op.is_stock
+
+
 @pytest.mark.spec("RI-10")
 def test_2_6_a_hint_that_nobody_signed(logout_op):
     assert believes(logout_op, unsigned(hint_claims(logout_op))) is logout_op.is_stock
@@ -156,6 +178,61 @@ def test_2_10_a_path_that_is_not_registered(logout_op):
         browser = signed_in(logout_op)
         hint = logout_op.redeem(browser.authorize().in_query["code"]).json["id_token"]
         assert browser.end_session(id_token_hint=hint, post_logout_redirect_uri=uri).header("Location") is None
+
+
+def stock_or_ours(op, **params):
+    """Send a logout request without any cookie."""
+    return outcome(lambda: Answer.of(op.provider.end_session_endpoint(urlencode(params))))
+
+
+@pytest.mark.spec("RI-49")
+def test_2_11_a_logout_with_no_parameters(logout_op):
+    assert stock_or_ours(logout_op) == (400 if logout_op.is_stock else 200)
+
+
+def test_2_12_a_logout_with_client_id_alone(logout_op):
+    assert stock_or_ours(logout_op, client_id="basic") == (400 if logout_op.is_stock else 200)
+
+
+def test_2_14_an_issuer_that_is_not_the_base_url(logout_op):
+    id_token = logout_op.redeem(code_of(logout_op)).json["id_token"]
+    logout_op.provider.baseurl = f"{ISSUER}/"
+
+    found = stock_or_ours(logout_op, id_token_hint=id_token, post_logout_redirect_uri="https://basic.example.com/out")
+
+    assert found == ("IssuerMismatch" if logout_op.is_stock else 303)
+
+
+def end_session_of(op, browser, id_token):
+    """End the session of one browser, whose RP is down: by pyoidc's own function, or as the user does."""
+    if op.is_stock:
+        (sid,) = op.provider.sdb._db.get_by_sub(jose.read_unverified(id_token).claims["sub"])
+        op.provider.httpc.http_request = refuse_connections
+        op.provider.do_verified_logout(sid, "basic", alla=True)
+    else:
+        op.provider.delivery.outcomes["basic"] = Told.UNDELIVERABLE
+        browser.confirm(browser.end_session())
+
+
+def refuse_connections(*_, **__):
+    raise OSError("nobody listens")
+
+
+def test_2_19_and_2_20_an_rp_that_is_down_keeps_nobody_signed_in(logout_op):
+    browser = signed_in(logout_op)
+    tokens = logout_op.redeem(browser.authorize().in_query["code"]).json
+
+    end_session_of(logout_op, browser, tokens["id_token"])
+
+    assert browser.is_signed_in() is logout_op.is_stock
+    assert (outcome(lambda: logout_op.userinfo(tokens["access_token"])) == 200) is logout_op.is_stock
+
+
+def test_2_29_a_pages_script(logout_op):
+    page = "<script>x</script>"
+    response = StockResponse(page) if logout_op.is_stock else RawResponse(page.encode(), 200, [("Content-Type", "text/html")])
+
+    assert (Answer.of(response).body == page) is not logout_op.is_stock
 
 
 def test_2_15_a_logout_statement_signed_by_a_client(logout_op):
@@ -282,6 +359,13 @@ def test_3_8_an_rp_that_says_the_user_has_answered(either, changes):
     assert ("code" in browser.authorize(upm_answer="true", **changes).in_query) is either.is_stock
 
 
+def test_3_9_select_account_is_not_passed_over(either):
+    browser = signed_in(either)
+    browser.authorize()
+
+    assert ("code" in browser.authorize(prompt="select_account").in_query) is either.is_stock
+
+
 def test_3_11_a_request_object_that_nobody_signed(either):
     request = unsigned(
         {"state": "smuggled", "redirect_uri": REDIRECT_URIS["basic"], "client_id": "basic", "response_type": "code", "scope": "openid"}
@@ -387,9 +471,49 @@ def test_3_18_no_code_verifier(either):
     assert either.redeem(code).status == (200 if either.is_stock else 400)
 
 
+def test_3_14_how_long_a_token_is_good_and_whose_state_is_where(either):
+    tokens = either.redeem(code_of(either)).json
+
+    assert ("expires_in" in tokens) is not either.is_stock
+    assert ("state" in tokens) is either.is_stock  # it belongs to the authorization response
+
+
+@pytest.mark.spec("CO-08")
+def test_3_15_auth_time_beside_claims_asked_for_by_name(either):
+    code = code_of(either, claims='{"id_token": {"email": null}}')
+
+    claims = jose.read_unverified(either.redeem(code).json["id_token"]).claims
+    assert claims["email"] == "alice@example.com"
+    assert ("auth_time" in claims) is not either.is_stock
+
+
+def test_3_20_what_discovery_offers(either):
+    metadata = Answer.of(either.provider.providerinfo_endpoint()).json
+
+    assert ("none" in metadata["id_token_signing_alg_values_supported"]) is either.is_stock
+    assert ("RSA1_5" in metadata["userinfo_encryption_alg_values_supported"]) is either.is_stock
+    assert metadata["request_uri_parameter_supported"] is either.is_stock
+    assert ("jwks_uri" in metadata) is not either.is_stock
+
+
 def test_3_23_a_login_cookie_of_long_ago(logout_op):
     logout_op.clock.now, now = 1, logout_op.clock.now
     browser = signed_in(logout_op)
     logout_op.clock.now = now
 
     assert browser.is_signed_in() is logout_op.is_stock
+
+
+def test_3_25_a_login_cookie_of_another_shape(either):
+    browser = either.browser()
+    browser.jar["pyoidc"] = "a|b|c|d"
+
+    assert outcome(browser.authorize) == ("Error" if either.is_stock else 303)
+
+
+@pytest.mark.spec("CO-11")
+@pytest.mark.parametrize("changes", [{"display": "wall"}, {"prompt": "whatever"}, {"claims": "{"}, {"max_age": "soon"}], ids=str)
+def test_3_25_a_bad_value_is_told_to_the_rp_and_not_to_the_person(either, changes):
+    found = outcome(lambda: signed_in(either).authorize(**changes))
+
+    assert (found == 303) is not either.is_stock

@@ -15,14 +15,6 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 GOOD = {"redirect_uris": ["https://new.example.com/cb"], "response_types": ["code"]}
 
 
-@pytest.fixture(params=["stock", "hardened", "op"])
-def either(request):
-    """pyoidc's provider as it comes, with the hardening alone, and with everything."""
-    op = request.getfixturevalue(request.param)
-    op.is_stock = request.param == "stock"
-    return op
-
-
 @pytest.fixture(params=["hardened", "op"])
 def ours(request):
     return request.getfixturevalue(request.param)
