@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.bundled_op import OUT_URIS, REDIRECT_URIS, SECRETS, VERIFIER, Op, OpBrowser, basic, make_settings, request_of
+from tests.bundled_op import ISSUER, OUT_URIS, REDIRECT_URIS, SECRETS, VERIFIER, Op, OpBrowser, basic, make_settings, request_of
 from tests.flows.running_op import RunningOp, read_all
 from tests.wsgi_browser import FORM, Answer
 
@@ -45,6 +45,7 @@ END_SESSION = {
 }
 CODE = {"grant_type": "authorization_code", "code": "x", "redirect_uri": REDIRECT_URIS["web"], "code_verifier": VERIFIER}
 REFRESH = {"grant_type": "refresh_token", "refresh_token": "x", "scope": "openid"}
+ASKED = {"client_id": "web", "session_state": "0" * 64 + "." + "x" * 62, "origin": "https://web.example.com"}
 CLIENT = {"Authorization": basic("web", SECRETS["web"])}
 ENDPOINTS = {
     "authorization GET": Endpoint("GET", "/authorization", AUTHORIZATION, {}),
@@ -57,6 +58,8 @@ ENDPOINTS = {
     "token refresh": Endpoint("POST", "/token", REFRESH, CLIENT),
     "revocation": Endpoint("POST", "/revocation", {"token": "x", "token_type_hint": "access_token"}, CLIENT),
     "introspection": Endpoint("POST", "/introspection", {"token": "x", "token_type_hint": "access_token"}, CLIENT),
+    "session_status": Endpoint("POST", "/session_status", {"sid": "x"}, CLIENT),
+    "check_session_status": Endpoint("POST", "/check_session_status", ASKED, {"Origin": ISSUER}),
     "userinfo POST": Endpoint("POST", "/userinfo", {"access_token": "x"}, {}),
     "login GET": Endpoint("GET", "/login", AUTHORIZATION, {}),
     "login POST": Endpoint("POST", "/login", {"csrf": "x", "request_id": "x", "username": "alice", "password": "wonderland"}, {}),
@@ -103,7 +106,7 @@ def check(answer: Answer) -> None:
 
 @pytest.fixture(scope="module")
 def one_op(keys_file: str) -> Op:
-    return Op.build(make_settings(keys_file, registration={"mode": "open"}))
+    return Op.build(make_settings(keys_file, registration={"mode": "open"}, session_management={"status": True}))
 
 
 @pytest.fixture(params=["nobody", "somebody"])
