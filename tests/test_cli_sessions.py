@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from click.testing import CliRunner, Result
 
 from oic_session_ext.cli import main
 from oic_session_ext.errors import StoreUnavailable
+from oic_session_ext.hooks import Event, SessionEnded
+from oic_session_ext.model import Reason
 from oic_session_ext.store import open_store
 from oic_session_ext.store.base import PutOpSession, Store
 from oic_session_ext.testing import example_op_session, example_rp_session
@@ -291,3 +295,19 @@ def test_a_name_that_is_no_text_is_nobodys(config: str, store: Store) -> None:
     assert run("list", config, "--user", "\udcff").stdout == ""
     assert run("list", config, "--client", "\udcff").stdout == ""
     assert run("show", config, "\udcff").exit_code == 1
+
+
+def test_a_function_that_the_settings_name_hears_of_a_session_that_an_operator_ends(
+    config: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Event] = []
+    module = ModuleType("deployers_audit")
+    monkeypatch.setattr(module, "listen", heard.append, raising=False)
+    monkeypatch.setitem(sys.modules, "deployers_audit", module)
+    Path(config).write_text(HEAD.format(store="sqlite:///op.sqlite") + "hooks: ['deployers_audit:listen']\n", "utf-8")
+    begin(store)
+
+    result = run("end", config, "--id", "id-one", "--yes")
+
+    assert result.exit_code == 0, result.output
+    assert [(type(event), event.reason) for event in heard] == [(SessionEnded, Reason.ADMIN)]

@@ -98,5 +98,4 @@ def parameters() -> str:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # its request lines hold codes and ID Tokens
-    op.start_delivery()  # tells RPs over the back channel; once in each process that serves
     app.run(port=PORT)

@@ -152,11 +152,12 @@ class _Tally:
 
 @contextmanager
 def _administration(config: Path) -> Iterator[SessionAdministration]:
+    from ..server.listeners import hooks_of
     from ..session_administration import KnownClients, SessionAdministration
 
     with opened_store(config) as (settings, store):
         clients = KnownClients({client.client_id: client.metadata() for client in settings.clients}, store)
-        yield SessionAdministration(store, clients, settings.session_management_settings(), system_clock)
+        yield SessionAdministration(store, clients, settings.session_management_settings(), system_clock, hooks_of(settings))
 
 
 def _instant_before(older_than: int | None) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +18,7 @@ from .end_session import EndSessionSeam
 
 _DEFAULT_ALG = "RS256"
 _STOP_WAIT_S = 10.0
+_STARTING = threading.Lock()
 
 
 class LogoutTokenSeam(EndSessionSeam):
@@ -23,6 +26,8 @@ class LogoutTokenSeam(EndSessionSeam):
 
     store: Store
     session_settings: SessionManagementSettings
+    _delivers_in: int | None = None
+    """The process that `start_delivery` was called in."""
 
     def sign_logout_token(self, claims: Mapping[str, Any], client: Mapping[str, Any]) -> str:
         """Return the Logout Token for a client with this metadata.
@@ -55,6 +60,14 @@ class LogoutTokenSeam(EndSessionSeam):
         delivery = self.new_delivery()
         delivery.start()
         self.delivery = delivery
+        self._delivers_in = os.getpid()
+
+    def ensure_delivery(self) -> None:
+        """Begin to tell RPs unless this process does so already; threads that were begun before a fork are not there after it."""
+        if self._delivers_in != os.getpid():
+            with _STARTING:
+                if self._delivers_in != os.getpid():
+                    self.start_delivery()
 
     def stop_delivery(self, timeout_s: float = _STOP_WAIT_S) -> None:
         """End what `start_delivery` began; what is under way is waited for, for so long at most. The store is closed after it."""

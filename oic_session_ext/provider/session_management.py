@@ -7,7 +7,7 @@ own login cookie becomes a ticket that begins such a session once (docs/adr/0007
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,6 +83,21 @@ class SessionManagementMixin(SessionRoutes, LogoutTokenSeam, IdTokenSeam, Author
     def outbound_settings(self) -> DeliverySettings:
         """Return how RPs are reached: by the settings of delivery."""
         return self.session_settings.delivery
+
+    def session_middleware(self, application: Callable[..., Iterable[bytes]], *, deliver: bool = True) -> Callable[..., Iterable[bytes]]:
+        """Return a WSGI application that answers the session routes and hands every other request to `application`.
+
+        From its first request on, each process also tells RPs over the back channel (`start_delivery`); not with `deliver=False`.
+        """
+        answer = super().session_middleware(application)
+        if not deliver:
+            return answer
+
+        def delivering(environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            self.ensure_delivery()
+            return answer(environ, start_response)
+
+        return delivering
 
     def new_scope(self) -> RequestScope:
         """Return a fresh scope with a unit of work on the store."""

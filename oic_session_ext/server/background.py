@@ -15,7 +15,8 @@ class Background:
     """The work of one process, which is safe to be done by every process of a cluster at once.
 
     It sweeps, calls `check_secrets` so that a process without requests follows rotations too, and tells RPs of ended sessions by the
-    provider `telling`; None leaves that to others. Threads do not outlive a fork, so `start` is for the process that serves, never for one that forks afterwards.
+    provider `telling`; None leaves that to others. Threads do not outlive a fork, so `start` is for the process that serves, never
+    for one that forks afterwards.
     """
 
     def __init__(self, sweeper: Sweeper, check_secrets: Callable[[], None], telling: SessionManagementMixin | None) -> None:

@@ -341,7 +341,7 @@ class Browser:
 
     def open(self, path: str, *, method: str = "GET", body: str = "", headers: Mapping[str, str] | None = None, **environ: Any) -> Answer:
         """Send a request to the session routes, mounted as WSGI."""
-        application = self.op.provider.session_middleware(not_found)
+        application = self.op.provider.session_middleware(not_found, deliver=False)
         seen: dict[str, Any] = {}
 
         def start_response(status: str, sent: list[tuple[str, str]], exc_info: Any = None) -> None:

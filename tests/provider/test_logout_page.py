@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from html import unescape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote
 
 import pytest
@@ -364,3 +367,101 @@ def test_an_answer_that_comes_without_its_cookie_takes_no_cookie_away(op):
     assert (crossing.status, crossing.location) == (303, "/end_session")
     assert "__Host-op_session" not in crossing.cookies
     assert browser.is_signed_in()
+
+
+# -- with RPs that listen ----------------------------------------------------------------------------------------------------
+
+
+class BackChannel(BaseHTTPRequestHandler):
+    """An RP's back channel: `/bc` answers 200, `/hangs` only when the test is over."""
+
+    def do_POST(self):
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/hangs":
+            self.server.is_over.wait(30)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def rp_server():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BackChannel)
+    server.daemon_threads = True
+    server.bodies, server.is_over = [], threading.Event()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield server
+    server.is_over.set()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.spec("BC-30", "BC-37", "RI-40", "RI-41")
+def test_the_page_waits_for_the_deadline_and_no_longer_for_an_rp_that_hangs(make_op, rp_server):
+    clients = make_clients()
+    address = f"http://127.0.0.1:{rp_server.server_port}"
+    clients["basic"]["backchannel_logout_uri"] = f"{address}/bc"
+    clients["post"]["backchannel_logout_uri"] = f"{address}/hangs"
+    op = make_op(clients=clients, logout_deadline_s=1.5, delivery={"allow_networks": ["127.0.0.0/8"], "timeout_s": 20, "lease_s": 30})
+    browser = signed_in(op, "post")
+    op.provider.start_delivery()
+    try:
+        began = time.monotonic()
+
+        answer = log_out_and_return(browser)
+
+        took_s = time.monotonic() - began
+    finally:
+        rp_server.is_over.set()
+        op.provider.stop_delivery()
+    assert 1.4 < took_s < 15  # the deadline, on however busy a machine; the RP hangs for longer
+    assert (answer.status, answer.body.count("<li>")) == (200, 2)
+    assert says(answer, RpStatus.SIGNED_OUT)
+    assert says(answer, RpStatus.PENDING)
+    assert len(rp_server.bodies) == 2
+    assert all(body.startswith(b"logout_token=ey") for body in rp_server.bodies)
+
+
+@pytest.mark.spec("BC-39", "RI-41")
+def test_when_the_rps_answer_the_browser_goes_on_at_once(make_op, rp_server):
+    clients = make_clients()
+    clients["basic"]["backchannel_logout_uri"] = f"http://127.0.0.1:{rp_server.server_port}/bc"
+    op = make_op(clients=clients, logout_deadline_s=30, delivery={"allow_networks": ["127.0.0.0/8"]})
+    browser = signed_in(op)
+    op.provider.start_delivery()
+    try:
+        answer = log_out_and_return(browser)
+    finally:
+        op.provider.stop_delivery()
+
+    assert answer.location == f"{OUT}?state=s"
+    assert len(rp_server.bodies) == 1
+    assert op.store.notices(10) == []
+
+
+def test_the_middleware_has_rps_told_from_its_first_request_on(make_op):
+    provider = make_op().provider
+    provider.delivery = None
+    application = provider.session_middleware(lambda _, start: start("200 OK", []) or [])
+    try:
+        application({"PATH_INFO": "/elsewhere"}, lambda *_: None)
+        first = provider.delivery
+        application({"PATH_INFO": "/elsewhere"}, lambda *_: None)
+        second = provider.delivery
+    finally:
+        provider.stop_delivery()
+
+    assert first is not None
+    assert second is first
+
+
+def test_the_middleware_leaves_telling_to_others_where_it_is_asked_to(make_op):
+    provider = make_op().provider
+    provider.delivery = None
+
+    provider.session_middleware(lambda _, start: start("200 OK", []) or [], deliver=False)({"PATH_INFO": "/elsewhere"}, lambda *_: None)
+
+    assert provider.delivery is None

@@ -41,7 +41,7 @@ def ask(op, form, *, origin=ISSUER, method="POST", content_type=FORM, remote="19
     }
     environ |= {name: value for name, value in (("HTTP_ORIGIN", origin), ("HTTP_COOKIE", cookie)) if value is not None}
     seen = {}
-    application = op.provider.session_middleware(lambda _, start: start("404 Not Found", []) or [])
+    application = op.provider.session_middleware(lambda _, start: start("404 Not Found", []) or [], deliver=False)
     body = b"".join(application(environ, lambda status, headers: seen.update(status=int(status[:3]), headers=list(headers))))
     return Answer(seen["status"], seen["headers"], body.decode())
 
