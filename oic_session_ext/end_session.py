@@ -269,7 +269,7 @@ def _end(
 ) -> LoggedOut:
     """End the session, and keep what a browser could not get again: frames, and a redirect that only a spent confirmation knew of."""
     notices = tuple(end_op_session(uow, op_session, reason, parts.clients, parts.settings, on_page=True, due_in_s=parts.lease_s))
-    rps = ended_rps(op_session, notices, parts.clients, parts.issuer)
+    rps = ended_rps(op_session, notices, parts.clients, parts.issuer, parts.settings.delivery)
     if any(rp.frame for rp in rps) or (was_asked and found.redirect_uri is not None):
         keep_logout(uow, op_session.cookie_digest, KeptLogout(rps, found.client_id, found.redirect_uri, state, ui_locales))
     return _logged_out(found, state, ui_locales, parts, ended=op_session, notices=notices, rps=rps)

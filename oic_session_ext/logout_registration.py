@@ -14,6 +14,7 @@ from .absolute_uri import scheme_host_port, split_absolute_uri
 from .checked_model import Problem
 from .client_uris import UriRules
 from .propagation.address_guard import AddressGuard
+from .settings import DeliverySettings
 
 FLAGS = (
     "frontchannel_logout_session_required",
@@ -39,6 +40,11 @@ class LogoutSupport:
     frontchannel: bool = True
     backchannel: bool = True
     guard: AddressGuard = field(default_factory=AddressGuard)
+
+    @classmethod
+    def of(cls, settings: DeliverySettings) -> LogoutSupport:
+        """Return what the settings say."""
+        return cls(settings.frontchannel, settings.backchannel, AddressGuard(settings.allow_networks))
 
 
 def logout_metadata_problems(metadata: Mapping[str, Any], *, permits_http: bool = False) -> Iterator[Problem]:

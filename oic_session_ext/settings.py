@@ -11,9 +11,15 @@ Seconds = Annotated[int, Field(gt=0)]
 
 
 class DeliverySettings(BaseModel):
-    """How RPs are told over the back channel, and when they are given up on."""
+    """Over which channels RPs are told, how over the back channel, and when they are given up on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    frontchannel: bool = True
+    """Front-Channel Logout 1.0 as a whole. Off, discovery does not speak of it, and what clients have registered for it is ignored."""
+
+    backchannel: bool = True
+    """Back-Channel Logout 1.0 as a whole, likewise."""
 
     token_lifetime_s: Annotated[int, Field(gt=0, le=120)] = 120
     """For how long a Logout Token is good (OIDCBCL-4: preferably two minutes at most); each attempt has a fresh one."""

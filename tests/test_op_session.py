@@ -20,8 +20,8 @@ from oic_session_ext.op_session import (
     op_session_of_cookie,
     use_op_session,
 )
-from oic_session_ext.propagation.plan import plan_frontchannel
-from oic_session_ext.settings import SessionManagementSettings
+from oic_session_ext.propagation.plan import plan_frontchannel, plan_notices
+from oic_session_ext.settings import DeliverySettings, SessionManagementSettings
 from oic_session_ext.store.memory import MemoryStore
 from oic_session_ext.store.unit_of_work import UnitOfWork
 
@@ -345,6 +345,17 @@ def test_without_the_users_browser_a_client_with_a_front_channel_alone_is_report
     assert store.lease_notices(NOW + 10, NOW + 20, 10) == []
 
 
+@pytest.mark.spec("MD-04")
+def test_a_channel_that_is_off_tells_nobody_whatever_clients_have_registered(store):
+    session, _ = begin(store)
+    for client_id in ("both", "back", "front"):
+        _, session = join(store, session, client_id)
+    off = DeliverySettings(frontchannel=False, backchannel=False)
+
+    assert plan_notices(session, Reason.ADMIN, CLIENTS, NOW, off) == []
+    assert plan_frontchannel(session, CLIENTS, off) == []
+
+
 @pytest.mark.spec("FC-01", "FC-02")
 def test_on_the_logout_page_front_channels_are_the_pages_to_load_and_leased_notices_are_its_own_to_send(store):
     session, _ = begin(store)
@@ -357,7 +368,7 @@ def test_on_the_logout_page_front_channels_are_the_pages_to_load_and_leased_noti
 
     assert [(notice.client_id, notice.due_at) for notice in notices] == [("back", NOW + 30)]
     assert store.notices(10) == notices
-    assert [rp.client_id for rp, _ in plan_frontchannel(session, CLIENTS)] == ["front"]
+    assert [rp.client_id for rp, _ in plan_frontchannel(session, CLIENTS, SETTINGS.delivery)] == ["front"]
 
 
 @pytest.mark.spec("RI-11", "RI-12")

@@ -33,16 +33,18 @@ def plan_notices(
     notices = []
     for rp in session.rp_sessions:
         metadata = clients.get(rp.client_id) or {}
-        if metadata.get("backchannel_logout_uri"):
+        if settings.backchannel and metadata.get("backchannel_logout_uri"):
             notices.append(_notice(Channel.BACKCHANNEL, session, rp, reason, now, now + due_in_s))
-        elif metadata.get("frontchannel_logout_uri") and not on_page:
+        elif settings.frontchannel and metadata.get("frontchannel_logout_uri") and not on_page:
             kept_until = now + settings.undeliverable_kept_s
             notices.append(_notice(Channel.FRONTCHANNEL, session, rp, reason, now, kept_until, NoticeState.UNDELIVERABLE, NEEDS_BROWSER))
     return notices
 
 
-def plan_frontchannel(session: OpSession, clients: ClientRegistry) -> list[tuple[RpSession, Mapping[str, Any]]]:
+def plan_frontchannel(session: OpSession, clients: ClientRegistry, settings: DeliverySettings) -> list[tuple[RpSession, Mapping[str, Any]]]:
     """Return the RP sessions whose clients registered a front-channel logout URI, each with the client's metadata (FC-01, FC-02)."""
+    if not settings.frontchannel:
+        return []
     found = [(rp, clients.get(rp.client_id) or {}) for rp in session.rp_sessions]
     return [(rp, metadata) for rp, metadata in found if metadata.get("frontchannel_logout_uri")]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..clients import ClientRegistry
 from ..model import Channel, LogoutNotice, OpSession, Told
+from ..settings import DeliverySettings
 from .frontchannel import frontchannel_frame
 from .plan import plan_frontchannel
 
@@ -64,10 +65,12 @@ class EndedRp:
         return RpStatus.UNREACHABLE if self.wants_to_know else RpStatus.NOT_TOLD
 
 
-def ended_rps(session: OpSession, notices: Sequence[LogoutNotice], clients: ClientRegistry, issuer: str) -> tuple[EndedRp, ...]:
+def ended_rps(
+    session: OpSession, notices: Sequence[LogoutNotice], clients: ClientRegistry, issuer: str, settings: DeliverySettings
+) -> tuple[EndedRp, ...]:
     """Return the RPs of a session that ends with these notices, in the order in which the user signed in to them."""
     by_sid = {notice.sid: notice.id for notice in notices if notice.channel is Channel.BACKCHANNEL}
-    in_front = {rp.sid: frontchannel_frame(rp, metadata, issuer) for rp, metadata in plan_frontchannel(session, clients)}
+    in_front = {rp.sid: frontchannel_frame(rp, metadata, issuer) for rp, metadata in plan_frontchannel(session, clients, settings)}
     return tuple(
         EndedRp(
             client_id=rp.client_id,

@@ -106,7 +106,7 @@ class RegistrationSeam(Seam):
             if problem := rules.redirect_problem(uri):
                 yield ("redirect_uris", index), problem
         yield from logout_metadata_problems(metadata)
-        yield from logout_support_problems(metadata, LogoutSupport(guard=self.address_guard))
+        yield from logout_support_problems(metadata, LogoutSupport.of(self.outbound_settings()))
         if metadata.get("id_token_signed_response_alg") == "none":
             yield ("id_token_signed_response_alg",), "must not be none: such a token proves nothing"
         for name in ("jwks_uri", "sector_identifier_uri", "initiate_login_uri"):

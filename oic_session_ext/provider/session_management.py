@@ -74,7 +74,7 @@ class SessionManagementMixin(SessionRoutes, LogoutTokenSeam, IdTokenSeam, Author
         if not isinstance(getattr(self.sdb, "_db", None), StoreSessionBackend):
             raise ConfigError("sdb", "must be session_management.session_db(issuer)")
         if isinstance(self.cdb, dict):  # other databases may be large, and what is in them was registered
-            check_clients(self.cdb, LogoutSupport(guard=self.address_guard), self.name)
+            check_clients(self.cdb, LogoutSupport.of(self.outbound_settings()), self.name)
         self.id_token_lifetime_s = self.session_settings.id_token_lifetime_s
         self.cookie_policy = CookiePolicy(self.name, self.session_settings)
         self.session_handles = SessionHandles(self.secrets) if self.session_settings.session_status else None

@@ -115,8 +115,10 @@ class SessionRoutes(EndSessionSeam):
         info = super().create_providerinfo(setup)
         base = self.baseurl.rstrip("/")
         info["end_session_endpoint"] = f"{base}/{EndSessionEndpoint.url}"
-        for channel in ("frontchannel", "backchannel"):
-            info[f"{channel}_logout_supported"] = info[f"{channel}_logout_session_supported"] = True
+        delivery = self.session_settings.delivery
+        for channel, is_on in (("frontchannel", delivery.frontchannel), ("backchannel", delivery.backchannel)):
+            if is_on:
+                info[f"{channel}_logout_supported"] = info[f"{channel}_logout_session_supported"] = True
         if self.session_settings.check_session:
             info["check_session_iframe"] = f"{base}/{CHECK_SESSION_URL}"
         return info

@@ -55,7 +55,7 @@ class Registration:
         self._op = op
         self._settings = settings
         self._throttle = RegistrationThrottle(op.store, settings, op.clock)
-        self._support = LogoutSupport(guard=op.address_guard)
+        self._support = LogoutSupport.of(op.outbound_settings())
 
     def answer(self, request: WebRequest) -> Response:
         """Register (POST), read (GET), replace (PUT) or delete (DELETE) a client; the latter three by `?client_id=`."""

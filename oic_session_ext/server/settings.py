@@ -21,7 +21,6 @@ from ..absolute_uri import LOOPBACK_HOSTS, split_absolute_uri
 from ..checked_model import Problem
 from ..errors import ConfigError
 from ..logout_registration import LogoutSupport, logout_support_problems
-from ..propagation.address_guard import AddressGuard
 from ..secret_ring import SecretRing
 from ..settings import DeliverySettings, SessionManagementSettings
 from .client_settings import ClientSettings
@@ -198,6 +197,9 @@ class SessionManagementSection(SettingsSection):
 class BackchannelSettings(SettingsSection):
     """Back-Channel Logout 1.0: how clients are told, and when they are given up on."""
 
+    enabled: Flag = True
+    """Whether clients are told over the back channel at all; what they have registered for it is ignored otherwise."""
+
     deliver: Literal["here", "elsewhere"] = "here"
     """`here`: every server process tells clients. `elsewhere`: servers only record what is to be told; `oic-session-ext deliver` tells it,
     where the servers themselves cannot reach the clients."""
@@ -267,12 +269,6 @@ class BackchannelSettings(SettingsSection):
             except OSError as err:  # SSLError is one
                 yield ("ca_file",), f"{self.ca_file} cannot be read as PEM certificates: {err.strerror or 'there are none'}"
 
-    def delivery_settings(self) -> DeliverySettings:
-        """Return the extension's share of these settings."""
-        given = self.model_dump(exclude={"deliver", "max_concurrency_per_client", "ca_file"})
-        ca_file = None if self.ca_file is None else str(self.ca_file)
-        return DeliverySettings(**given, max_concurrency_per_rp=self.max_concurrency_per_client, ca_file=ca_file)
-
 
 class LogoutSettings(SettingsSection):
     """RP-Initiated Logout 1.0."""
@@ -293,6 +289,9 @@ class LogoutSettings(SettingsSection):
     confirmation_lifetime_s: Duration = 600
     """For how long the logout question may stay open in the browser."""
 
+    frontchannel: Flag = True
+    """Front-Channel Logout 1.0: whether the logout page loads the clients' front-channel logout URIs."""
+
     frontchannel_wait_s: Duration = 4
     """How long the logout page waits at most for the front-channel logout pages that it frames; 30s at most."""
 
@@ -305,6 +304,17 @@ class LogoutSettings(SettingsSection):
 
     backchannel: BackchannelSettings = BackchannelSettings()
     """How clients are told over the back channel."""
+
+    def delivery_settings(self) -> DeliverySettings:
+        """Return the extension's share of the settings of both channels."""
+        back = self.backchannel
+        return DeliverySettings(
+            frontchannel=self.frontchannel,
+            backchannel=back.enabled,
+            max_concurrency_per_rp=back.max_concurrency_per_client,
+            ca_file=None if back.ca_file is None else str(back.ca_file),
+            **back.model_dump(exclude={"enabled", "deliver", "max_concurrency_per_client", "ca_file"}),
+        )
 
     def problems(self) -> Iterator[Problem]:
         """Yield the waits that no user would bear."""
@@ -550,8 +560,8 @@ class ServerSettings(SettingsSection):
             session_cookie=self.session.cookie,
             **self.session.model_dump(exclude={"cookie"}),
             logout_deadline_s=self.logout.deadline_s,
-            delivery=self.logout.backchannel.delivery_settings(),
-            **self.logout.model_dump(exclude={"deadline_s", "backchannel"}),
+            delivery=self.logout.delivery_settings(),
+            **self.logout.model_dump(exclude={"deadline_s", "frontchannel", "backchannel"}),
             **self.tokens.model_dump(),
         )
 
@@ -565,7 +575,7 @@ class ServerSettings(SettingsSection):
         yield from _repeated("users", "username", [user.username for user in self.users])
         yield from _repeated("clients", "client_id", [client.client_id for client in self.clients])
         yield from self._cheap_password_problems()
-        support = LogoutSupport(guard=AddressGuard(self.logout.backchannel.delivery_settings().allow_networks))
+        support = LogoutSupport.of(self.logout.delivery_settings())
         for index, client in enumerate(self.clients):
             for place, problem in logout_support_problems(client.model_dump(mode="json", exclude_none=True), support):
                 yield ("clients", index, *place), problem

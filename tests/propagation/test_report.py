@@ -8,6 +8,7 @@ import pytest
 
 from oic_session_ext.model import Channel, LogoutNotice, OpSession, Reason, RpSession, Told
 from oic_session_ext.propagation.report import EndedRp, RpStatus, ended_rps, shown_name
+from oic_session_ext.settings import DeliverySettings
 
 FRAME = "https://rp.example.org/fc"
 
@@ -70,7 +71,7 @@ def test_every_rp_of_the_session_is_spoken_of_by_its_own_channels() -> None:
     session = OpSession("id", "digest", "alice", 0, "acr", "state", "seed", 0, 0, 0, 0, rp_sessions=rps)
     notice = LogoutNotice("n1", Channel.BACKCHANNEL, "back", "alice", "sub", "sid-back", Reason.USER, 0, 0)
 
-    assert ended_rps(session, [notice], clients, "https://op.example.org") == (
+    assert ended_rps(session, [notice], clients, "https://op.example.org", DeliverySettings()) == (
         EndedRp("back", "Back", "n1", None, wants_to_know=True),
         EndedRp("front", "front", None, "https://front.example/fc", wants_to_know=True),
         EndedRp("bad", "bad", None, None, wants_to_know=True),

@@ -98,6 +98,25 @@ def test_both_channels_are_told_with_sid_as_json_booleans(metadata):
         assert metadata[f"{channel}_logout_session_supported"] is True
 
 
+LOGOUT_NAMES = {
+    "frontchannel": {"frontchannel_logout_supported", "frontchannel_logout_session_supported"},
+    "backchannel": {"backchannel_logout_supported", "backchannel_logout_session_supported"},
+    "check_session": {"check_session_iframe"},
+}
+
+
+@pytest.mark.spec("MD-04")
+@pytest.mark.parametrize("only", [*LOGOUT_NAMES, None])
+def test_each_feature_is_told_only_where_it_is_on(make_op, only):
+    op = make_op(
+        delivery={"frontchannel": only == "frontchannel", "backchannel": only == "backchannel"}, check_session=only == "check_session"
+    )
+
+    names = set(Answer.of(op.provider.providerinfo_endpoint()).json)
+
+    assert {name for name in names if "logout" in name or "session" in name} == {"end_session_endpoint"} | LOGOUT_NAMES.get(only, set())
+
+
 @pytest.mark.spec("MD-04")
 def test_an_op_without_session_management_does_not_speak_of_logout(hardened):
     names = set(Answer.of(hardened.provider.providerinfo_endpoint()).json)
