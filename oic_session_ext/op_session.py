@@ -82,7 +82,7 @@ def begin_op_session(
         reason = Reason.REPLACED if present.is_live(uow.now) else why_over(present, uow.now)
         end_op_session(uow, present, reason, clients, settings)
     session = OpSession(
-        id=secrets.token_urlsafe(16),
+        id=secrets.token_hex(16),  # never begins with a dash: operators type it on a command line
         cookie_digest=secret.digest,
         uid=uid,
         auth_time=auth_time,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,6 +14,12 @@ BROWSER_TESTS = Path(__file__).resolve().parent / "browser"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--requirements`: which tests show which requirement, printed in place of running them."""
     parser.addoption("--requirements", action="store_true", help="list the requirements and the tests that show them; run nothing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let SIGINT do what it does by default: a shell that runs the tests in the background has it ignored, by whatever they start too."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

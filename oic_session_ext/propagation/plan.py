@@ -60,7 +60,7 @@ def _notice(
     problem: str = "",
 ) -> LogoutNotice:
     return LogoutNotice(
-        id=secrets.token_urlsafe(16),
+        id=secrets.token_hex(16),  # never begins with a dash: operators type it on a command line
         channel=channel,
         client_id=rp.client_id,
         uid=session.uid,

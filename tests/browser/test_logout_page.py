@@ -96,7 +96,7 @@ class RunningOp:
             rps.client("hangs", "/hangs"),
             rps.client("back", **back),
         ]
-        logout = {"redirect_without_hint": True, "frontchannel_wait": LONG_WAIT_S}
+        logout = {"redirect_without_hint": True, "frontchannel_wait": LONG_WAIT_S, "backchannel": {"allow_networks": ["127.0.0.0/8"]}}
         self.issuer = f"http://localhost:{port}"
         self.op = Op.build(make_settings(issuer=self.issuer, clients=clients, logout=logout))
         self.http.wsgi_app = self.op.server.application
