@@ -16,7 +16,7 @@ from .secret_ring import SecretRing
 
 _NONCE_LENGTH = 8
 _TAG_LENGTH = 16
-_ID_LENGTH = 22
+_ID_LENGTH = 32
 _SALT = _NONCE_LENGTH + _TAG_LENGTH + _ID_LENGTH
 _SALT_LENGTH = (_SALT * 8 + 5) // 6
 

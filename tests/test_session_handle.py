@@ -19,7 +19,7 @@ ORIGIN = "https://rp.example.org"
 
 
 def an_id() -> str:
-    return secrets.token_urlsafe(16)
+    return secrets.token_hex(16)
 
 
 def test_what_was_sealed_is_opened() -> None:

@@ -61,7 +61,7 @@ def status(store: CountingStore, clock: FakeClock) -> SessionStatus:
 
 def begun(store: MemoryStore, *clients: str) -> OpSession:
     name = secrets.token_hex(4)
-    session = example_op_session(name, id=secrets.token_urlsafe(16), rp_sessions=tuple(example_rp_session(name, one) for one in clients))
+    session = example_op_session(name, id=secrets.token_hex(16), rp_sessions=tuple(example_rp_session(name, one) for one in clients))
     store.commit([PutOpSession(session)])
     return session
 
