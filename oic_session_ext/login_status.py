@@ -1,7 +1,7 @@
 """What the OP tells the browser itself at login and logout: Set-Login and Clear-Site-Data, each where the deployer wants it.
 
 Both speak for the whole origin of the OP, so neither is sent unless a setting says that it is the OP's alone
-(docs/adr/0015-browser-headers.md).
+(docs/adr/0013-browser-headers.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A salt of `session_state` by which the OP finds the OP session again: sealed, so that it says nothing to its holder.
 
-The hash over it stays what the iframe computes; only the OP's own choice of the salt differs (docs/adr/0014-session-status.md).
+The hash over it stays what the iframe computes; only the OP's own choice of the salt differs (docs/adr/0012-session-status.md).
 """
 
 from __future__ import annotations

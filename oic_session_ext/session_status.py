@@ -1,6 +1,6 @@
 """Is a session still there? Told without cookies: to the OP iframe by `session_state`, to a client's server by `sid`.
 
-Asking changes nothing: it keeps no session alive and ends none (docs/adr/0014-session-status.md).
+Asking changes nothing: it keeps no session alive and ends none (docs/adr/0012-session-status.md).
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class SessionManagementSettings(BaseModel):
 
     session_status: bool = False
     """Whether the OP answers, without cookies, if a session is still there: to the iframe in browsers that hide the cookie from it, by
-    `session_state`, and to a client's server, by `sid` (docs/adr/0014-session-status.md)."""
+    `session_state`, and to a client's server, by `sid` (docs/adr/0012-session-status.md)."""
 
     session_status_per_minute: Seconds = 600
     """How many questions of iframes one address may ask one process in a minute; many users may share an address."""

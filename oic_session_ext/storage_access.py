@@ -1,7 +1,7 @@
 """Silent authorization requests of browsers that hold the cookies back although the user has let this RP's pages use them.
 
 `Sec-Fetch-Storage-Access: inactive` says so; the answer may ask for the same request once more, with the cookies
-(Storage Access Headers; docs/adr/0015-browser-headers.md).
+(Storage Access Headers; docs/adr/0013-browser-headers.md).
 """
 
 from __future__ import annotations
