@@ -12,7 +12,7 @@ EXTRAS_cluster := postgresql,redis
 EXTRAS_dev := test,dev
 
 .NOTPARALLEL:
-.PHONY: help demo cluster test check format run docs requirements bench growth round-trips crash outage crash-told told test-needs clean
+.PHONY: help demo cluster test check format run docs requirements bench bench-notices growth round-trips crash outage crash-told told test-needs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,8 +45,11 @@ docs: $(VENV)/installed-demo  ## write docs/configuration.md anew from the setti
 requirements: $(VENV)/installed-dev  ## list the requirements of the specifications and the tests that show them
 	@$(BIN)/pytest --requirements --quiet || [ $$? -eq 5 ]
 
-bench: $(VENV)/installed-demo  ## measure the OP: make bench DRIVE=path/to/drive.py [BENCH_ARGS="--peers peers.json --n 200"]
-	@$(BIN)/python bench/run.py $(if $(DRIVE),$(DRIVE),$(error say which driver: make bench DRIVE=path/to/drive.py)) $(BENCH_ARGS)
+bench: $(VENV)/installed-dev  ## measure the OP: make bench DRIVE=path/to/drive.py [BENCH_ARGS="--peers peers.json --n 200"]
+	@$(BIN)/python -m bench.run $(if $(DRIVE),$(DRIVE),$(error say which driver: make bench DRIVE=path/to/drive.py)) $(BENCH_ARGS)
+
+bench-notices: $(VENV)/installed-dev  ## measure logout with ten back-channel RPs: make bench-notices DRIVE=path/to/drive.py [BENCH_ARGS="--node folder"]
+	@$(BIN)/python -m bench.logout_notices $(if $(DRIVE),$(DRIVE),$(error say which driver: make bench-notices DRIVE=path/to/drive.py)) $(BENCH_ARGS)
 
 growth: $(VENV)/installed-dev test-needs  ## measure stores of 1,000 to 1,000,000 sessions: make growth [GROWTH_ARGS="--engine sqlite"]
 	@$(BIN)/python -m bench.growth $(GROWTH_ARGS)

@@ -1,6 +1,6 @@
 """Measures logout with ten back-channel RPs: ours on SQLite and in memory, beside node oidc-provider's, in one run.
 
-    python bench/logout_notices.py path/to/drive.py [--node folder/with/node_modules] [--n 100] [--together 4]
+    python -m bench.logout_notices path/to/drive.py [--node folder/with/node_modules] [--n 100] [--together 4]
 
 Each of `--n` browsers signs in at ten RPs and logs out; `--together` of them log out at a time. The RPs are `examples/fault_rp`, which
 answers 200 at once. The table shows server CPU from the first logout until the last RP was told, per logout and per RP told, and how many
@@ -30,7 +30,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from run import ROOT, Contender, serving
+from bench.run import ROOT, Contender, serving
 
 RPS = 10
 OURS, NODE, RECEIVER = "http://127.0.0.1:9104", "http://127.0.0.1:9105", "http://127.0.0.1:9200"

@@ -1,6 +1,6 @@
-"""Measures OPs side by side with a given driver and prints one Markdown table: ours on SQLite and in memory, and peers.
+"""Measures OPs side by side with a given driver and prints one Markdown table: ours on each engine, and peers.
 
-    python bench/run.py path/to/drive.py [--peers peers.json] [--n 200] [--rounds 3] [--preload 0]
+    python -m bench.run path/to/drive.py [--peers peers.json] [--n 200] [--rounds 3] [--preload 0]
 
 The driver is started as `drive.py --name .. --issuer .. --client-id bench .. --pid .. --n .. --json FILE` against one running OP
 at a time, and writes `{"steps": {"login": {"cpu_ms": .., "p50_ms": ..}, ..}}` to FILE. Every round starts each OP afresh; the table
@@ -22,9 +22,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.flows.engine import running_engine
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = ("login", "token", "sso", "iframe", "logout")
@@ -54,6 +56,16 @@ class Contender:
 def ours(name: str, config: str) -> Contender:
     """The bundled server with one of the sample settings for benchmarks."""
     return Contender(name, "http://127.0.0.1:9104", [sys.executable, "-m", "oic_session_ext.cli", "serve", str(ROOT / "conf" / config)])
+
+
+def ours_on(engine: str, url: str, folder: Path) -> Contender:
+    """The bundled server with the settings of conf/bench.yaml on another store, which is a server process of its own."""
+    settings = (ROOT / "conf" / "bench.yaml").read_text(encoding="utf-8")
+    lines = [line for line in settings.splitlines() if not line.startswith("store:")]
+    lines += [f"store: {json.dumps(url)}", f"secrets: {{file: {folder / 'secrets'}}}", f"keys: {folder / 'keys.json'}"]
+    config = folder / f"{engine}.yaml"
+    config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return Contender(f"ours, {engine}", "http://127.0.0.1:9104", [sys.executable, "-m", "oic_session_ext.cli", "serve", str(config)])
 
 
 def forget_earlier_runs() -> None:
@@ -135,7 +147,18 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--preload", type=int, default=0, help="sessions that are signed in before, and stay")
     options = parser.parse_args()
-    contenders = [ours("ours, SQLite", "bench.yaml"), ours("ours, memory", "bench-memory.yaml")]
+    with ExitStack() as running:
+        contenders = [ours("ours, SQLite", "bench.yaml"), ours("ours, memory", "bench-memory.yaml")]
+        for engine in ("postgresql", "redis"):
+            folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
+            store = running.enter_context(running_engine(engine, folder))
+            contenders.append(ours_on(engine, store.url, folder))
+        compare(contenders, options)
+    return 0
+
+
+def compare(contenders: list[Contender], options: argparse.Namespace) -> None:
+    """Measure these and the peers that the options name, and print."""
     if options.peers is not None:
         contenders += [Contender(**peer) for peer in json.loads(options.peers.read_text(encoding="utf-8"))]
     for contender in contenders:
@@ -151,7 +174,6 @@ def main() -> int:
     print(f"{options.n} browsers, {options.preload} sessions before, median of {options.rounds} rounds.\n")
     print("Server CPU in ms per step:\n\n" + table(names, cpu))
     print("\nWall time in ms per step (median), one request at a time:\n\n" + table(names, wall))
-    return 0
 
 
 if __name__ == "__main__":
