@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests.store.postgresql_server import PostgresqlServer, postgresql_or_skip
@@ -29,7 +29,7 @@ class Engine(ABC):
         """Start it again on what it has kept, and wait until it answers."""
 
     @abstractmethod
-    def frozen(self) -> Iterator[None]:
+    def frozen(self) -> AbstractContextManager[None]:
         """Let it answer nobody, not even with a hang-up."""
 
 
