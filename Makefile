@@ -30,7 +30,7 @@ check: $(VENV)/installed-dev  ## format, lint, types, and all tests with branch 
 	$(BIN)/ruff check .
 	$(BIN)/codespell
 	$(BIN)/mypy
-	$(BIN)/pytest --cov -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest --cov -n 3 --dist loadfile $(PYTEST_ARGS)
 
 format: $(VENV)/installed-dev  ## lay the code out and mend what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
 from pathlib import Path
@@ -20,6 +21,13 @@ from tests.flows.test_tls import make_certificate
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 TLS = ssl.create_default_context()
 LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
+
+
+def in_a_loop_of_its_own(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run it to its end in another thread: in this one Playwright may have left its loop running."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
 
 Serve = Callable[["Rp", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -88,7 +96,7 @@ def run(test: Callable[[Rp, HttpPoster], Coroutine[Any, Any, Any]], serve: Serve
         async with running(serve, **options) as (rp, poster):
             return await test(rp, poster)
 
-    return asyncio.run(main())
+    return in_a_loop_of_its_own(main())
 
 
 def problem_of(serve: Serve, **options: Any) -> str:
@@ -259,7 +267,7 @@ def test_a_connection_that_is_never_accepted_is_given_up_on_in_time() -> None:
                 one.close()
             return caught.value.problem
 
-    assert asyncio.run(post()) == "connect_timeout"
+    assert in_a_loop_of_its_own(post()) == "connect_timeout"
 
 
 def test_a_refused_connection_is_told_as_such() -> None:
@@ -374,13 +382,13 @@ async def post_over_tls(folder: Path, host: str, *, is_trusted: bool) -> int:
 
 
 def test_an_rp_whose_certificate_is_good_is_told(tmp_path: Path) -> None:
-    assert asyncio.run(post_over_tls(tmp_path, "localhost", is_trusted=True)) == 200
+    assert in_a_loop_of_its_own(post_over_tls(tmp_path, "localhost", is_trusted=True)) == 200
 
 
 @pytest.mark.spec("BC-38")
 @pytest.mark.parametrize(("host", "is_trusted"), [("localhost", False), ("127.0.0.1", True)], ids=["unknown authority", "another name"])
 def test_an_rp_whose_certificate_is_not_good_is_not_told(tmp_path: Path, host: str, is_trusted: bool) -> None:
     with pytest.raises(PostFailed) as caught:
-        asyncio.run(post_over_tls(tmp_path, host, is_trusted=is_trusted))
+        in_a_loop_of_its_own(post_over_tls(tmp_path, host, is_trusted=is_trusted))
 
     assert caught.value.problem == "tls"
