@@ -34,8 +34,9 @@ def work(when_ready):
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})
     (folder / f"worker {os.getpid()}").touch()
     when_ready()
-    while signal.sigwait({signal.SIGTERM, signal.SIGHUP}) == signal.SIGHUP:
-        (folder / f"hung up {os.getpid()}").touch()
+    while (order := signal.sigwait({signal.SIGTERM, signal.SIGHUP})) == signal.SIGHUP or (folder / f"stuck {os.getpid()}").exists():
+        if order == signal.SIGHUP:
+            (folder / f"hung up {os.getpid()}").touch()
 
 listening = socket.create_server(("127.0.0.1", 0))
 try:
@@ -91,7 +92,7 @@ def test_a_hangup_is_passed_on_to_every_worker(supervised: Supervised) -> None:
 
 def test_a_worker_that_does_not_stop_in_time_is_killed(supervised: Supervised) -> None:
     stuck, other = supervised.workers()
-    os.kill(stuck, signal.SIGSTOP)
+    (supervised.folder / f"stuck {stuck}").touch()
 
     supervised.process.send_signal(signal.SIGTERM)
 
