@@ -18,6 +18,7 @@ from .hooks import SessionBegan, SessionEnded
 from .model import EphemeralRecord, LogoutNotice, OpSession, Reason, RpSession
 from .opaque_secret import digest_of, new_secret
 from .propagation.plan import plan_notices
+from .record_id import new_record_id
 from .settings import SessionManagementSettings
 from .store.base import AddRpSession, EndOpSession, PutEphemeral, PutOpSession, TouchOpSession, UpdateOpSession
 from .store.unit_of_work import UnitOfWork
@@ -82,7 +83,7 @@ def begin_op_session(
         reason = Reason.REPLACED if present.is_live(uow.now) else why_over(present, uow.now)
         end_op_session(uow, present, reason, clients, settings)
     session = OpSession(
-        id=secrets.token_hex(16),  # never begins with a dash: operators type it on a command line
+        id=new_record_id(uow.now),
         cookie_digest=secret.digest,
         uid=uid,
         auth_time=auth_time,

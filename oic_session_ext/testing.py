@@ -462,8 +462,8 @@ class StoreContract:
         store.commit([EndOpSession(session)])
 
         assert store.grant("grant-one") is None
-        assert store.grant_ids("uid", "alice") == []
-        assert store.grant_ids("op_session_id", "id-one") == []
+        assert store.grant_ids("uid", "alice", 10) == []
+        assert store.grant_ids("op_session_id", "id-one", 10) == []
 
     @pytest.mark.spec("SID-11")
     def test_an_offline_grant_outlives_its_op_session(self, store: Store) -> None:
@@ -474,8 +474,8 @@ class StoreContract:
         store.commit([EndOpSession(session)])
 
         assert store.grant("grant-one") == replace(grant, op_session_id=None, version=4)
-        assert store.grant_ids("op_session_id", "id-one") == []
-        assert store.grant_ids("sid", "sid") == ["grant-one"]
+        assert store.grant_ids("op_session_id", "id-one", 10) == []
+        assert store.grant_ids("sid", "sid", 10) == ["grant-one"]
 
     @pytest.mark.spec("SID-11")
     def test_an_offline_grant_ends_too_when_it_is_to(self, store: Store) -> None:
@@ -488,7 +488,7 @@ class StoreContract:
         store.commit([EndOpSession(session, [example_notice()], keeps_offline=False)])
 
         assert store.grant("grant-mine") is None
-        assert store.grant_ids("sid", "sid") == []
+        assert store.grant_ids("sid", "sid", 10) == []
         assert [store.grant(grant.id) for grant in others] == others
         assert store.notices(10) == [example_notice()]
 
@@ -751,7 +751,7 @@ class StoreContract:
         _refused(store, PutGrant(example_grant(uid="bob")))
 
         assert store.grant("grant-one") == example_grant()
-        assert store.grant_ids("uid", "bob") == []
+        assert store.grant_ids("uid", "bob", 10) == []
 
     def test_a_new_grant_needs_its_op_session(self, store: Store) -> None:
         _refused(store, PutGrant(example_grant(op_session_id="id-one")))
@@ -766,7 +766,8 @@ class StoreContract:
         _refused(store, PutGrant(example_grant(op_session_id="id-one")))
 
     def test_an_update_replaces_a_grant_and_counts_its_version(self, store: Store) -> None:
-        store.commit([PutOpSession(example_op_session()), PutGrant(example_grant())])
+        session = example_op_session(rp_sessions=(example_rp_session(sub="bob-at-rp-a"),))
+        store.commit([PutOpSession(session), PutGrant(example_grant())])
         changed = example_grant(
             data={"code_used": True}, sub="bob-at-rp-a", op_session_id="id-one", refresh_digest="digest", is_offline=True
         )
@@ -774,9 +775,9 @@ class StoreContract:
         store.commit([UpdateGrant(changed)])
 
         assert store.grant("grant-one") == replace(changed, version=2)
-        assert store.grant_ids("sub", "alice-at-rp-a") == []
-        assert store.grant_ids("sub", "bob-at-rp-a") == ["grant-one"]
-        assert store.grant_ids("op_session_id", "id-one") == ["grant-one"]
+        assert store.grant_ids("sub", "alice-at-rp-a", 10) == []
+        assert store.grant_ids("sub", "bob-at-rp-a", 10) == ["grant-one"]
+        assert store.grant_ids("op_session_id", "id-one", 10) == ["grant-one"]
 
     def test_a_grant_update_needs_the_version_that_was_read(self, store: Store) -> None:
         store.commit([PutGrant(example_grant())])
@@ -804,19 +805,40 @@ class StoreContract:
         store.commit([DeleteGrant("grant-one"), DeleteGrant("grant-never-there")])
 
         assert store.grant("grant-one") is None
-        assert store.grant_ids("client_id", "rp-a") == ["grant-two"]
+        assert store.grant_ids("client_id", "rp-a", 10) == ["grant-two"]
 
-    @pytest.mark.parametrize("attribute", ["uid", "sub", "sid", "client_id", "op_session_id"])
-    def test_grants_are_found_by_each_attribute_oldest_first(self, store: Store, attribute: GrantAttribute) -> None:
-        store.commit([PutOpSession(example_op_session("this")), PutOpSession(example_op_session("other"))])
-        values = {"uid": "u", "sub": "s", "sid": "sid", "client_id": "c", "op_session_id": "id-this"}
-        others = {**dict.fromkeys(values, "other"), "op_session_id": "id-other"}
-        for name, at in [("late", 9), ("early", 1), ("middle", 5)]:
-            store.commit([PutGrant(example_grant(name, **{**others, attribute: values[attribute]}, created_at=NOW + at))])
-        store.commit([PutGrant(example_grant("else", **others))])
+    @pytest.mark.parametrize("attribute", ["uid", "sub", "sid", "client_id"])
+    def test_grants_without_an_op_session_are_found_by_each_attribute(self, store: Store, attribute: GrantAttribute) -> None:
+        other = dict.fromkeys(("uid", "sub", "sid", "client_id"), "other")
+        store.commit([PutGrant(example_grant(name, **{**other, attribute: "this"})) for name in ("one", "two")])
+        store.commit([PutGrant(example_grant("else", **other))])
 
-        assert store.grant_ids(attribute, values[attribute]) == ["grant-early", "grant-middle", "grant-late"]
-        assert store.grant_ids(attribute, "nobody") == []
+        assert sorted(store.grant_ids(attribute, "this", 10)) == ["grant-one", "grant-two"]
+        assert store.grant_ids(attribute, "nobody", 10) == []
+
+    @pytest.mark.parametrize(
+        ("attribute", "value", "found"),
+        [
+            ("op_session_id", "id-this", ["a-early", "a-late", "b"]),
+            ("uid", "carol", ["a-early", "a-late", "b"]),
+            ("client_id", "rp-a", ["a-early", "a-late", "alone", "other"]),
+            ("sub", "carol-at-a", ["a-early", "a-late"]),
+            ("sid", "sid-this-rp-a", ["a-early", "a-late"]),
+        ],
+    )
+    def test_grants_are_found_through_their_op_session(self, store: Store, attribute: GrantAttribute, value: str, found: list[str]) -> None:
+        _put_grants_of_two_sessions(store)
+
+        assert sorted(store.grant_ids(attribute, value, 10)) == [f"grant-{name}" for name in found]
+        assert len(store.grant_ids(attribute, value, 2)) == 2
+
+    def test_grants_of_rps_that_know_the_user_by_the_same_sub_are_found_once_each(self, store: Store) -> None:
+        shares = tuple(example_rp_session(client_id=rp, sub="alice") for rp in ("rp-a", "rp-b"))
+        store.commit([PutOpSession(example_op_session(rp_sessions=shares))])
+        grants = [example_grant(rp.client_id, client_id=rp.client_id, sub=rp.sub, sid=rp.sid, op_session_id="id-one") for rp in shares]
+        store.commit([PutGrant(grant) for grant in grants])
+
+        assert sorted(store.grant_ids("sub", "alice", 10)) == ["grant-rp-a", "grant-rp-b"]
 
     def test_what_a_caller_changes_in_a_row_it_has_read_or_put_does_not_change_the_store(self, store: Store) -> None:
         row: dict[str, Any] = {"scope": ["openid"]}
@@ -1034,8 +1056,8 @@ class StoreContract:
         assert store.op_session("id-one") is None
         assert store.op_session_id_of_sid("sid-one-rp-a") is None
         assert store.grant("grant-kept") == example_grant("kept", op_session_id="id-kept")
-        assert store.grant_ids("uid", "alice") == ["grant-kept"]
-        assert store.grant_ids("op_session_id", "id-kept") == ["grant-kept"]
+        assert store.grant_ids("uid", "alice", 10) == ["grant-kept"]
+        assert store.grant_ids("op_session_id", "id-kept", 10) == ["grant-kept"]
         assert store.client("kept") == Client("kept", {}, frozenset({"https://kept.example"}))
         assert store.is_client_origin("https://kept.example")
         assert store.client("rp-x") == Client("rp-x", {"n": 1})
@@ -1049,7 +1071,7 @@ class StoreContract:
         store.commit(changes)  # and nothing of the refused commit is in the way
 
         assert store.op_session("id-kept") is None
-        assert store.grant_ids("op_session_id", "id-one") == ["grant-kept", "grant-one"]
+        assert sorted(store.grant_ids("op_session_id", "id-one", 10)) == ["grant-kept", "grant-one"]
 
     def test_changes_are_made_in_order(self, store: Store) -> None:
         first, second = EphemeralRecord("kind", "key", NOW + 1, {"n": 1}), EphemeralRecord("kind", "key", NOW + 2, {"n": 2})
@@ -1098,7 +1120,7 @@ class StoreContract:
         swept = store.sweep(NOW, 10)
 
         assert swept == Swept(grants=2, ephemerals=2)
-        assert store.grant_ids("uid", "alice") == ["grant-1"]
+        assert store.grant_ids("uid", "alice", 10) == ["grant-1"]
         assert [store.ephemeral("kind", f"{at}", NOW - 5) is None for at in (-1, 0, 1)] == [True, True, False]
         assert store.op_session("id-one") is not None
         assert store.op_session("id-idle") is not None
@@ -1120,6 +1142,18 @@ class StoreContract:
 
     def test_a_store_that_works_answers_a_ping(self, store: Store) -> None:
         store.ping()
+
+
+def _put_grants_of_two_sessions(store: Store) -> None:
+    """Grants of RP A (twice) and B in one session, of A in another user's, and of A in none."""
+    shares = (example_rp_session("this", sub="carol-at-a"), example_rp_session("this", "rp-b", sub="carol-at-b"))
+    store.commit([PutOpSession(example_op_session("this", uid="carol", rp_sessions=shares))])
+    store.commit([PutOpSession(example_op_session("other", rp_sessions=(example_rp_session("other"),)))])
+    of_a = {"uid": "carol", "op_session_id": "id-this", "sub": "carol-at-a", "sid": "sid-this-rp-a"}
+    of_b = {"uid": "carol", "op_session_id": "id-this", "client_id": "rp-b", "sub": "carol-at-b", "sid": "sid-this-rp-b"}
+    grants = [example_grant("a-late", **of_a), example_grant("a-early", created_at=NOW - 1, **of_a), example_grant("b", **of_b)]
+    grants += [example_grant("other", op_session_id="id-other", sid="sid-other-rp-a"), example_grant("alone")]
+    store.commit([PutGrant(grant) for grant in grants])
 
 
 def _refused(store: Store, change: Change) -> None:

@@ -12,15 +12,19 @@ from oic.utils.session_backend import SessionBackend
 
 from ..clock import Clock
 from ..model import Grant
+from ..record_id import RECORD_ID_LENGTH
 from ..secret_ring import SecretRing
 from ..settings import SessionManagementSettings
 from ..store.base import GrantAttribute, Store
 from ..store.unit_of_work import UnitOfWork
 from .request_scope import current_scope
-from .tokens import GRANT_ID_LENGTH, NoSuchGrant, SealedToken, StoredRefreshToken
+from .tokens import NoSuchGrant, SealedToken, StoredRefreshToken
 
 _NEVER_STORED = frozenset({"code", "access_token", "refresh_token", "id_token", "verified_logout"})
 """What stands in pyoidc's row but must not lie in a store: whoever reads the store could use it."""
+
+_MOST = 10_000
+"""How many grants a look-up by an attribute returns at most; a user or a `sub` has far fewer."""
 
 
 class StoreSessionBackend(SessionBackend):
@@ -48,7 +52,7 @@ class StoreSessionBackend(SessionBackend):
 
     def __getitem__(self, key: object) -> dict[str, Any]:
         """Return the row of a grant. Raises: NoSuchGrant: there is none."""
-        if not isinstance(key, str) or len(key) != GRANT_ID_LENGTH:
+        if not isinstance(key, str) or len(key) != RECORD_ID_LENGTH:
             raise NoSuchGrant(key)  # pyoidc asks with tokens too: these are never ids
         with self.unit() as uow:
             grant = uow.grant(key)
@@ -80,12 +84,12 @@ class StoreSessionBackend(SessionBackend):
         return True
 
     def get_by_uid(self, uid: str) -> list[str]:
-        """Return the ids of a user's grants, oldest first."""
-        return self._store.grant_ids("uid", uid)
+        """Return the ids of a user's grants."""
+        return self._store.grant_ids("uid", uid, _MOST)
 
     def get_by_sub(self, sub: str) -> list[str]:
-        """Return the ids of the grants in which the user is known as `sub`, oldest first."""
-        return self._store.grant_ids("sub", sub)
+        """Return the ids of the grants in which the user is known as `sub`."""
+        return self._store.grant_ids("sub", sub, _MOST)
 
     def get(self, attr: str, val: str) -> list[str]:
         """Return the ids of the grants with this value of an indexed attribute.
@@ -94,7 +98,7 @@ class StoreSessionBackend(SessionBackend):
         """
         if attr not in get_args(GrantAttribute):
             raise KeyError(attr)
-        return self._store.grant_ids(cast(GrantAttribute, attr), val)
+        return self._store.grant_ids(cast(GrantAttribute, attr), val, _MOST)
 
     def _new_grant(self, key: str, row: dict[str, Any]) -> Grant:
         now = self._clock()

@@ -23,17 +23,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from oic.utils.sdb import Token, WrongTokenType
 
 from ..clock import Clock
+from ..record_id import new_record_id
 from ..secret_ring import SecretRing
 from ..store.unit_of_work import UnitOfWork
 
-GRANT_ID_LENGTH = 43
 _NONCE_LENGTH = 12
 _MAX_TOKEN_LENGTH = 2048
-
-
-def new_grant_id() -> str:
-    """Return a fresh grant id: 256 random bits in base64url."""
-    return secrets.token_urlsafe(32)
 
 
 class NoSuchGrant(KeyError):
@@ -72,7 +67,7 @@ class SealedToken(Token):
 
     def key(self, user: str = "", areq: Mapping[str, Any] | None = None, **kwargs: Any) -> str:
         """Return a fresh grant id."""
-        return new_grant_id()
+        return new_record_id(self._clock())
 
     def unseal(self, token: object) -> Unsealed:
         """Return what a token says.

@@ -107,7 +107,7 @@ class Registration:
         def work(scope: RequestScope) -> Response:
             assert scope.uow is not None
             del self._op.server_clients[client_id]
-            grant_ids = self._op.store.grant_ids("client_id", client_id)[:_MOST_GRANTS]
+            grant_ids = self._op.store.grant_ids("client_id", client_id, _MOST_GRANTS)
             scope.uow.add(*(DeleteGrant(grant_id) for grant_id in grant_ids))
             return RawResponse(b"", 204, [("Cache-Control", "no-store"), ("Pragma", "no-cache")])
 

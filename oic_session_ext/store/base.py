@@ -78,7 +78,11 @@ class EndOpSession:
 
 @dataclass(frozen=True, slots=True)
 class PutGrant:
-    """Keep a new grant. Condition: its id is unknown and its OP session, when it names one, is there."""
+    """Keep a new grant. Condition: its id is unknown and its OP session, when it names one, is there.
+
+    A grant with an OP session is one of an RP session in it: `client_id`, `sub` and `sid` are that one's, `uid` is the OP session's.
+    Engines rely on it: they find such a grant through its session, and index by these attributes only the few that have none.
+    """
 
     grant: Grant
 
@@ -272,8 +276,11 @@ class Store(ABC):
         """Return a grant, None when there is none; also when it has expired and is not swept yet, it is returned."""
 
     @abstractmethod
-    def grant_ids(self, attribute: GrantAttribute, value: str) -> list[str]:
-        """Return the ids of the grants with this value of an indexed attribute, oldest first."""
+    def grant_ids(self, attribute: GrantAttribute, value: str, limit: int) -> list[str]:
+        """Return the ids of at most `limit` grants with this value of an indexed attribute, in any order.
+
+        The cost is that of `limit` grants and of the OP sessions in which they are found.
+        """
 
     @abstractmethod
     def client(self, client_id: str) -> Client | None:

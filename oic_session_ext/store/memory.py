@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from heapq import nsmallest
+from itertools import islice
 from typing import Any, get_args
 
 from ..errors import Conflict
@@ -142,11 +143,10 @@ class MemoryStore(Store):
             kept = self._grants.get(grant_id)
         return None if kept is None else replace(kept.value, data=json.loads(kept.text))
 
-    def grant_ids(self, attribute: GrantAttribute, value: str) -> list[str]:
-        """Return the ids of the grants with this value of an indexed attribute, oldest first."""
+    def grant_ids(self, attribute: GrantAttribute, value: str, limit: int) -> list[str]:
+        """Return the ids of at most `limit` grants with this value of an indexed attribute."""
         with self._lock:
-            grants = [self._grants[grant_id].value for grant_id in self._grant_index.get((attribute, value), ())]
-        return [grant.id for grant in sorted(grants, key=lambda grant: (grant.created_at, grant.id))]
+            return list(islice(self._grant_index.get((attribute, value), ()), limit))
 
     def client(self, client_id: str) -> Client | None:
         """Return a dynamically registered client, None when there is none."""

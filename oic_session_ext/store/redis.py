@@ -40,7 +40,6 @@ from .redis_records import (
     read_op_session,
 )
 
-_GRANTS_BY = {"client_id": "gc:", "uid": "gu:", "sub": "gs:", "op_session_id": "go:", "sid": "gi:"}
 _QUEUES = {NoticeState.PENDING: "np", NoticeState.UNDELIVERABLE: "nu"}
 
 
@@ -81,6 +80,7 @@ class RedisStore(Store):
         self._op_session_by_cookie = reading_script("op_session_by_cookie")
         self._op_sessions = reading_script("op_sessions")
         self._list_op_sessions = reading_script("list_op_sessions")
+        self._grant_ids = reading_script("grant_ids")
         self._ephemerals = reading_script("ephemerals")
         self._notice = reading_script("notice")
         self._notices = reading_script("notices")
@@ -121,9 +121,9 @@ class RedisStore(Store):
         record = self._look_up("GET", f"g:{grant_id}")
         return None if record is None else read_grant(grant_id, record)
 
-    def grant_ids(self, attribute: GrantAttribute, value: str) -> list[str]:
-        """Return the ids of the grants with this value of an indexed attribute, oldest first."""
-        return _texts(self._look_up("ZRANGE", f"{_GRANTS_BY[attribute]}{value}", 0, -1))
+    def grant_ids(self, attribute: GrantAttribute, value: str, limit: int) -> list[str]:
+        """Return the ids of at most `limit` grants with this value of an indexed attribute."""
+        return _texts(self._ask(self._grant_ids, attribute, value, limit))
 
     def client(self, client_id: str) -> Client | None:
         """Return a dynamically registered client, None when there is none."""

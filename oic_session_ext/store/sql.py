@@ -70,9 +70,9 @@ class SqlStore(Store):
         """Return a grant, expired or not, None when there is none."""
         return _one([_grant(row) for row in self._rows(self._statements.grant, id=grant_id)])
 
-    def grant_ids(self, attribute: GrantAttribute, value: str) -> list[str]:
-        """Return the ids of the grants with this value of an indexed attribute, oldest first."""
-        return [row[0] for row in self._rows(self._statements.grant_ids[attribute], value=value)]
+    def grant_ids(self, attribute: GrantAttribute, value: str, limit: int) -> list[str]:
+        """Return the ids of at most `limit` grants with this value of an indexed attribute."""
+        return [row[0] for row in self._rows(self._statements.grant_ids[attribute], value=value, limit=limit)]
 
     def client(self, client_id: str) -> Client | None:
         """Return a dynamically registered client, None when there is none."""

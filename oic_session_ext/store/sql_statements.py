@@ -9,7 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Executable, FromClause, Select, Table, any_, case, cast, delete, func, select, tuple_, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Executable,
+    FromClause,
+    Select,
+    Table,
+    and_,
+    any_,
+    case,
+    cast,
+    delete,
+    func,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
 from sqlalchemy.engine import Dialect
 
 from ..model import NoticeState
@@ -138,8 +155,12 @@ class Statements:
         grant = grants.c
         self.grant = self._prepared(_columns(grants, GRANT_COLUMNS).where(grant.id == given("id")))
         self.grant_ids = {
-            name: self._prepared(select(grant.id).where(grant[name] == given("value")).order_by(grant.created_at, grant.id))
-            for name in ("uid", "sub", "sid", "client_id", "op_session_id")
+            name: self._prepared(statement)
+            for name, statement in (
+                ("op_session_id", select(grant.id).where(grant.op_session_id == given("value")).limit(given("limit"))),
+                ("uid", _grant_ids("uid", op_sessions, grant.op_session_id == op_sessions.c.id)),
+                *((name, _grant_ids(name, rp_sessions, *_OF_RP_SESSION)) for name in ("sub", "sid", "client_id")),
+            )
         }
         self.put_grant = self._prepared(self._inserted(grants))
         self.update_grant = self._prepared(
@@ -256,6 +277,18 @@ def _op_sessions(condition: ColumnElement[bool], *order: ColumnElement[Any]) -> 
     shares = (rp_sessions.c.created_at, rp_sessions.c.client_id)
     sessions = (*order, op_sessions.c.id) if order else ()
     return select(*pair).select_from(op_sessions.outerjoin(rp_sessions)).where(condition).order_by(*sessions, *shares)
+
+
+_OF_RP_SESSION = (grants.c.op_session_id == rp_sessions.c.op_session_id, grants.c.client_id == rp_sessions.c.client_id)
+
+
+def _grant_ids(name: str, sessions: Table, *of_session: ColumnElement[bool]) -> Executable:
+    """Select the ids of the grants with a value of an attribute: those in the sessions that have it, and those without a session."""
+    grant = grants.c
+    in_sessions = select(grant.id).join_from(sessions, grants, and_(*of_session)).where(sessions.c[name] == given("value"))
+    alone = select(grant.id).where(grant.op_session_id.is_(None))
+    has_value = grant[name] == given("value")
+    return union_all(in_sessions.where(has_value), alone.where(has_value)).limit(given("limit"))
 
 
 def _touched() -> Executable:

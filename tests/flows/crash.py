@@ -189,7 +189,7 @@ class CrashRun:
             "RP sessions": [store.op_session_id_of_sid(sid) == session.op_session_id for sid in sids],
             "signed in": session.browser.is_signed_in(),
             "access tokens": [session.browser.userinfo(tokens["access_token"]).status == 200 for tokens in session.tokens],
-            "grants": bool(store.grant_ids("op_session_id", session.op_session_id)),
+            "grants": bool(store.grant_ids("op_session_id", session.op_session_id, 10)),
             "notices": [notices[sid] for sid in sids],
             "remembered": [store.ephemeral(ENDED_SID, sid, int(time.time())) is not None for sid in sids],
         }

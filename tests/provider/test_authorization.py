@@ -608,7 +608,7 @@ def test_a_login_stands_although_the_request_that_it_was_made_for_fails(make_op)
 
     assert answer.in_fragment["error"] == "server_error"
     assert browser.is_signed_in("post")
-    assert op.store.grant_ids("client_id", "basic") == []
+    assert op.store.grant_ids("client_id", "basic", 10) == []
 
 
 def test_a_session_takes_no_more_rps_than_it_may_hold(make_op):
@@ -620,7 +620,7 @@ def test_a_session_takes_no_more_rps_than_it_may_hold(make_op):
 
     assert answer.status == 400
     assert "Location" not in dict(answer.headers)
-    assert op.store.grant_ids("client_id", "post") == []
+    assert op.store.grant_ids("client_id", "post", 10) == []
     assert browser.is_signed_in("basic")
 
 
@@ -659,7 +659,7 @@ def test_consent_is_asked_before_anything_is_issued_and_can_be_denied(make_op):
     asked = browser.authorize(login="alice")
     silent = browser.renew()
     denied = browser.authorize_raw(request, answered=Answered(consent="denied"))
-    issued_before = op.store.grant_ids("client_id", "basic")
+    issued_before = op.store.grant_ids("client_id", "basic", 10)
     allowed = browser.authorize_raw(request, answered=Answered(consent="allowed"))
 
     assert asked.body == "may it?"

@@ -73,13 +73,13 @@ def test_managed_a_refresh_token_with_offline_access_outlives_the_session(manage
 def test_managed_a_refresh_token_of_a_grant_that_is_gone_brings_nothing_back(managed):
     browser = managed.browser()
     tokens = tokens_of(managed, browser, **OFFLINE)
-    for grant_id in managed.store.grant_ids("client_id", "basic"):
+    for grant_id in managed.store.grant_ids("client_id", "basic", 10):
         del managed.provider.sdb[grant_id]
 
     answer = managed.refresh(tokens["refresh_token"])
 
     assert answer.status == 400
-    assert managed.store.grant_ids("client_id", "basic") == []
+    assert managed.store.grant_ids("client_id", "basic", 10) == []
 
 
 def test_managed_a_code_used_twice_is_refused(managed):

@@ -94,7 +94,7 @@ def test_neither_the_sessions_id_nor_its_cookie_nor_a_grants_id_is_in_what_an_rp
 
     for secret in (session.id, session.cookie_digest, session.sid_seed, session.op_browser_state, browser.jar["__Host-op_session"]):
         assert secret not in told
-    for grant_id in op.store.grant_ids("client_id", "basic"):
+    for grant_id in op.store.grant_ids("client_id", "basic", 10):
         assert grant_id not in told
         assert op.userinfo(grant_id).status == 401
         assert op.redeem(grant_id).error == "invalid_grant"

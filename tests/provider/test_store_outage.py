@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import pytest
 
 from oic_session_ext.errors import StoreUnavailable
+from oic_session_ext.record_id import RECORD_ID_LENGTH
 
 from .conftest import request_of
 
@@ -42,7 +43,7 @@ def test_a_logout_gets_a_page_that_says_to_try_again(op_without_store: Any) -> N
 
 def test_a_token_request_gets_json_that_is_not_invalid_grant(op_without_store: Any) -> None:
     provider = op_without_store.provider
-    token = provider.sdb.access_token(sid="g" * 43)
+    token = provider.sdb.access_token(sid="g" * RECORD_ID_LENGTH)
 
     response = provider.userinfo_endpoint("", authn=f"Bearer {token}")
 

@@ -131,7 +131,7 @@ def test_the_token_of_a_client_that_is_gone_opens_nothing(op, browser):
 def test_claims_of_a_sub_that_the_client_does_not_know_the_user_by_any_more_are_refused(op, browser):
     sub = op.claims(browser.sign_in()["id_token"])["sub"]
     tokens = browser.sign_in(claims=json.dumps({"userinfo": {"sub": {"value": sub}}}))
-    (grant_id,) = (one for one in op.store.grant_ids("client_id", "basic") if "claims" in op.store.grant(one).data["authzreq"])
+    (grant_id,) = (one for one in op.store.grant_ids("client_id", "basic", 10) if "claims" in op.store.grant(one).data["authzreq"])
 
     assert op.userinfo(tokens["access_token"]).status == 200
     op.provider.sdb.update(grant_id, "sub", "another")

@@ -96,7 +96,7 @@ def test_deleting_ends_the_client_its_tokens_and_its_registration_access_token_a
 
     assert (answer.status, answer.body) == (204, b"")
     assert browser.userinfo(tokens["access_token"]).status == 401
-    assert op.server.store.grant_ids("client_id", client["client_id"]) == []
+    assert op.server.store.grant_ids("client_id", client["client_id"], 10) == []
     assert op.server.store.client(client["client_id"]) is None
     assert manage(browser, "GET", client).status == 401
 

@@ -132,7 +132,7 @@ def _tables(path: Path) -> list[tuple[str, str]]:
 
 
 def test_an_older_database_is_refused_until_it_is_migrated(old_url: str) -> None:
-    with pytest.raises(ConfigError, match=r"version 0001, .* version 0002: run `oic-session-ext migrate` first"):
+    with pytest.raises(ConfigError, match=r"version 0001, .* version 0003: run `oic-session-ext migrate` first"):
         open_store(old_url)
 
     migrate(old_url)
@@ -149,7 +149,7 @@ def test_an_empty_postgresql_database_is_refused_until_it_is_migrated(postgresql
     open_store(url).close()
 
 
-@pytest.mark.parametrize("version", ["0003", "1000", "", "0000", "another"])
+@pytest.mark.parametrize("version", ["0004", "1000", "", "0000", "another"])
 @pytest.mark.parametrize("use", [open_store, migrate])
 def test_tables_of_a_version_that_is_not_known_are_refused_and_left_alone(
     url: str, engine: sqlalchemy.Engine, version: str, use: Callable[[str], object]

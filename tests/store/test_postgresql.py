@@ -307,7 +307,7 @@ def test_a_text_that_the_database_cannot_hold_keeps_nothing_of_its_commit(store:
 
     assert store.fact("name") is None
     assert store.grant("grant-one") is None
-    assert store.grant_ids("uid", text) == []
+    assert store.grant_ids("uid", text, 10) == []
 
 
 def test_an_odd_text_comes_back_as_it_was(store: Store) -> None:

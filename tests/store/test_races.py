@@ -113,8 +113,8 @@ def test_a_grant_that_races_with_the_end_of_its_op_session_never_outlives_it(sto
         winners(end_or_add, 4)
 
         assert store.op_session(f"id-{i}") is None
-        assert store.grant_ids("op_session_id", f"id-{i}") == []
-        assert store.grant_ids("uid", "alice") == []
+        assert store.grant_ids("op_session_id", f"id-{i}", 10) == []
+        assert store.grant_ids("uid", "alice", 10) == []
 
 
 def test_a_grant_that_becomes_offline_as_its_op_session_ends_is_kept_or_refused(store: Store) -> None:

@@ -102,7 +102,7 @@ def test_changes_of_one_commit_see_those_before_them(store: Store) -> None:
     assert store.op_sessions_of_user("bob") == []
     assert store.grant("grant-one") is None
     assert store.grant("grant-offline") == replace(offline, sub="other", op_session_id=None, version=3)
-    assert store.grant_ids("sub", "alice-at-rp-a") == []
+    assert store.grant_ids("sub", "alice-at-rp-a", 10) == []
     assert store.notices(10) == [replace(notices[0], state=NoticeState.UNDELIVERABLE), replace(notices[1], due_at=NOW + 60)]
     assert store.consent("alice", "rp-a") is None
     assert store.consent("bob", "rp-a") is not None
@@ -117,7 +117,7 @@ def test_text_comes_back_as_it_was_put(store: Store) -> None:
 
     assert store.op_sessions_of_user(odd) == [session]
     assert store.grant("grant-one") == grant
-    assert store.grant_ids("uid", odd) == ["grant-one"]
+    assert store.grant_ids("uid", odd, 10) == ["grant-one"]
     assert store.ephemeral(odd, odd, NOW) == EphemeralRecord(odd, odd, NOW + 1, {odd: "\ud800"})
     assert store.consent(odd, odd) == Consent(odd, odd, frozenset({odd}), NOW)
 
@@ -173,7 +173,7 @@ def test_all_keys_lie_in_one_slot_of_a_cluster_and_none_expires_by_the_server_s_
 
     keys = redis_server.admin.keys()
 
-    assert len(keys) > 25
+    assert len(keys) > 20
     assert all(key.startswith(b"{oic}:") for key in keys)
     assert {key_slot(key) for key in keys} == {key_slot(b"{oic}:")}
     assert {redis_server.admin.ttl(key) for key in keys} == {-1}
@@ -200,7 +200,7 @@ LOOK_UPS: dict[str, tuple[Any, ...]] = {
     "op_sessions_of_user": ("alice",),
     "due_op_sessions": (NOW + 9999, 10),
     "grant": ("grant-one",),
-    "grant_ids": ("uid", "alice"),
+    "grant_ids": ("uid", "alice", 10),
     "client": ("rp-a",),
     "client_ids": (),
     "is_client_origin": ("https://a.example",),

@@ -87,7 +87,7 @@ def test_a_grant_that_races_with_the_end_of_its_op_session_never_outlives_it(red
         winners(end_or_add, 4)
 
         assert store.op_session(f"id-{i}") is None
-        assert store.grant_ids("uid", "alice") == []
+        assert store.grant_ids("uid", "alice", 10) == []
     store.close()
 
 

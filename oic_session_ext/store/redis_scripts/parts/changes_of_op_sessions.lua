@@ -5,6 +5,7 @@ local function name_share(id, created_at, share)
   if get('i:' .. share[SHARE.SID]) then return false end
   set('i:' .. share[SHARE.SID], id)
   place('sc:' .. share[SHARE.CLIENT_ID], id, created_at)
+  place('ss:' .. share[SHARE.SUB], id, created_at)
   return true
 end
 

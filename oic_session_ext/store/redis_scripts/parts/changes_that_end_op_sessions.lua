@@ -9,10 +9,11 @@ function changes.EndOpSession()
   for _, grant_id in ipairs(members('go:' .. id, '+inf')) do
     local grant, data = split(get('g:' .. grant_id))
     if keeps_offline == 1 and grant[GRANT.IS_OFFLINE] and grant[GRANT.REFRESH_DIGEST] ~= cjson.null then
+      index_grant(grant_id, grant, nil)
       grant[GRANT.OP_SESSION_ID] = cjson.null
       grant[GRANT.VERSION] = grant[GRANT.VERSION] + 1
+      index_grant(grant_id, nil, grant)
       set('g:' .. grant_id, joined(grant, data))
-      place('go:' .. id, grant_id, false)
     else
       drop_grant(grant_id)
     end
@@ -20,6 +21,7 @@ function changes.EndOpSession()
   for _, share in ipairs(cjson.decode(shares_text)) do
     set('i:' .. share[SHARE.SID], false)
     place('sc:' .. share[SHARE.CLIENT_ID], id, false)
+    place('ss:' .. share[SHARE.SUB], id, false)
   end
   set('s:' .. id, false)
   set('c:' .. head[COOKIE_DIGEST], false)
