@@ -21,7 +21,7 @@ def sample(name: str) -> ServerSettings:
 
 
 def test_there_is_a_sample_for_each_deployment() -> None:
-    assert [file.name for file in SAMPLES] == ["bench-memory.yaml", "bench.yaml", "demo.yaml", "op.yaml", "postgresql.yaml", "redis.yaml"]
+    assert [file.name for file in SAMPLES] == ["bench-memory.yaml", "bench.yaml", "certification.yaml", "demo.yaml", "op.yaml", "postgresql.yaml", "redis.yaml"]
 
 
 @pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.name)
