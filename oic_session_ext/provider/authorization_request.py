@@ -60,7 +60,7 @@ def check_authorization_request(
     _check_request_objects(context)
     _check_authentication(context)
     _check_pkce(context, metadata)
-    return _with_users(_with_max_age(_without_idle_offline_access(context), metadata), verify_hint)
+    return _with_users(_with_max_age(_without_idle_offline_access(context, metadata), metadata), verify_hint)
 
 
 def _client_of(parameters: Mapping[str, str], client: Callable[[str], Mapping[str, Any] | None]) -> Mapping[str, Any]:
@@ -171,10 +171,20 @@ def _check_pkce(context: AuthorizationContext, metadata: Mapping[str, Any]) -> N
         raise AuthorizationError(context, "invalid_request", "code_challenge is malformed")
 
 
-def _without_idle_offline_access(context: AuthorizationContext) -> AuthorizationContext:
-    """Leave `offline_access` out where it is to be ignored: without a code, or without the user's consent (OIDCC-11: MUST)."""
+def has_refresh_grant(metadata: Mapping[str, Any]) -> bool:
+    """Tell whether a client may be given refresh tokens; one that registered no `grant_types` may not (OIDCREG-2)."""
+    return "refresh_token" in (metadata.get("grant_types") or ())
+
+
+def _without_idle_offline_access(context: AuthorizationContext, metadata: Mapping[str, Any]) -> AuthorizationContext:
+    """Leave `offline_access` out where it is to be ignored.
+
+    That is without a code or without the user's consent (OIDCC-11: MUST), and for a client that is given no refresh token.
+    """
     scopes = context.parameters["scope"].split()
-    if "offline_access" not in scopes or ("code" in context.response_type and "consent" in context.prompt):
+    if "offline_access" not in scopes:
+        return context
+    if "code" in context.response_type and "consent" in context.prompt and has_refresh_grant(metadata):
         return context
     kept = " ".join(scope for scope in scopes if scope != "offline_access")
     return replace(context, parameters={**context.parameters, "scope": kept})

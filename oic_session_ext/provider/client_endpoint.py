@@ -36,13 +36,12 @@ class ClientEndpointSeam(Seam):
         `request` is the form body (or a dict), `authn` the Authorization header; `answer` takes the parameters.
         """
         text = urlencode(request) if isinstance(request, Mapping) else request
-        uses_basic = bool(authn) and str(authn).lower().startswith("basic")
 
         def work(_: Any) -> Response:
             try:
                 return answer(single_values(parse_parameters(text)))
             except ProtocolError as err:
-                return json_error(err, realm=self.name, basic=uses_basic)
+                return json_error(err, realm=self.name, tried=authn)
 
         return self.in_scope(work, refuse=self.refuse_as_json)
 

@@ -19,6 +19,7 @@ from ..client_uris import UriRules, fetched_problem
 from ..errors import InvalidToken, ProtocolError
 from ..guarded_fetch import FetchFailed
 from ..logout_registration import FLAGS, LogoutSupport, logout_metadata_problems, logout_support_problems
+from .pairwise import join_sector, sector_of
 from .seam import Seam
 
 _KEYS = ("jwks", "jwks_uri")
@@ -64,6 +65,9 @@ class RegistrationSeam(Seam):
             del self.cdb[client_id]
             raise
         kept.update(keys)
+        kept.setdefault("grant_types", ["authorization_code"])  # pyoidc leaves the default out (OIDCREG-2)
+        if kept.get("subject_type") == "pairwise":
+            join_sector(kept, list(self.cdb.items()), self.secrets)
         self.recuperate_keys(client_id, kept)
         return kept
 
@@ -105,6 +109,8 @@ class RegistrationSeam(Seam):
         for index, uri in enumerate(metadata["redirect_uris"]):
             if problem := rules.redirect_problem(uri):
                 yield ("redirect_uris", index), problem
+        if metadata.get("subject_type") == "pairwise" and sector_of(metadata) is None:
+            yield ("subject_type",), "pairwise needs redirect_uris with a host, or a sector_identifier_uri"
         yield from logout_metadata_problems(metadata)
         yield from logout_support_problems(metadata, LogoutSupport.of(self.outbound_settings()))
         if metadata.get("id_token_signed_response_alg") == "none":

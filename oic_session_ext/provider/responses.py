@@ -16,6 +16,8 @@ from ..pages import Page
 logger = logging.getLogger("oic_session_ext")
 
 NO_STORE = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
+NO_SNIFF = ("X-Content-Type-Options", "nosniff")
+"""No browser takes what is sent for a page, whatever a peer has put into it."""
 
 
 class RawResponse(Response):
@@ -49,7 +51,7 @@ def page_response(page: Page) -> RawResponse:
 
 def json_response(value: Mapping[str, Any], status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> RawResponse:
     """Return JSON for programs, never cached."""
-    return RawResponse(json.dumps(value).encode(), status, [("Content-Type", "application/json"), *NO_STORE, *headers])
+    return RawResponse(json.dumps(value).encode(), status, [("Content-Type", "application/json"), NO_SNIFF, *NO_STORE, *headers])
 
 
 def unavailable(where: str, error: StoreError) -> TemporarilyUnavailable:
@@ -63,17 +65,19 @@ def retry_after(error: ProtocolError) -> list[tuple[str, str]]:
     return [("Retry-After", str(error.retry_after_s))] if isinstance(error, TemporarilyUnavailable) else []
 
 
-def json_error(error: ProtocolError, *, realm: str, basic: bool = False) -> RawResponse:
+def json_error(error: ProtocolError, *, realm: str, tried: str | None = None) -> RawResponse:
     """Return the JSON of an error (RFC 6749, 5.2), with `WWW-Authenticate` where a 401 needs it.
 
-    `basic` tells that the client tried HTTP Basic, so the challenge names that scheme.
+    `tried` is the Authorization header by which a client said who it is, None when it came with none: the challenge names the scheme
+    that was tried, and Basic, the one that a client can go on with here, when there was none or an unknown one.
     """
     body = {"error": error.error, "error_description": error.description}
     headers = retry_after(error)
     if isinstance(error, InvalidToken):
         headers.append(("WWW-Authenticate", f'Bearer realm="{realm}", error="{error.error}", error_description="{error.description}"'))
     elif isinstance(error, InvalidClient) and error.status == 401:
-        headers.append(("WWW-Authenticate", f'{"Basic" if basic else "Bearer"} realm="{realm}"'))
+        scheme = "Bearer" if (tried or "").lower().startswith("bearer ") else "Basic"
+        headers.append(("WWW-Authenticate", f'{scheme} realm="{realm}"'))
     return json_response(body, error.status, headers)
 
 

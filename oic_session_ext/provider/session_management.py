@@ -30,6 +30,7 @@ from ..storage_access import retry_headers
 from ..store.base import ClaimEphemeral, Store
 from ..store.unit_of_work import UnitOfWork
 from .authorization import AuthorizationSeam
+from .authorization_request import has_refresh_grant
 from .client_registry import check_clients
 from .id_token import IdTokenSeam
 from .logout_token import LogoutTokenSeam
@@ -233,11 +234,9 @@ class SessionManagementMixin(SessionRoutes, LogoutTokenSeam, IdTokenSeam, Author
         return issue_session_state(context.client_id, context.redirect_uri, self._browser_state(present), salt)
 
     def may_refresh(self, row: Mapping[str, Any]) -> bool:
-        """Tell whether a grant gets a refresh token: with `offline_access`, or without it where the setting allows."""
-        if "offline_access" in row.get("scope", ()):
-            return True
-        registered = (self.client(row["client_id"]) or {}).get("grant_types") or ()
-        return self.session_settings.refresh_without_offline_access and "refresh_token" in registered
+        """Tell whether a grant gets a refresh token: its client registered that, and has asked for `offline_access`, or need not ask."""
+        is_wanted = self.session_settings.refresh_without_offline_access or "offline_access" in row.get("scope", ())
+        return is_wanted and has_refresh_grant(self.client(row["client_id"]) or {})
 
     def claim_assertion(self, key: str, expires_at: int) -> None:
         """Remember a client assertion in the store, so that it is good once in the whole cluster (OIDCC-9)."""

@@ -17,6 +17,7 @@ from oic.oic.message import AccessTokenRequest, RefreshAccessTokenRequest
 from oic.utils.http_util import Response
 
 from ..errors import InvalidGrant, InvalidRequest, ProtocolError
+from .authorization_request import has_refresh_grant
 from .client_endpoint import ClientEndpointSeam
 from .id_token import IdTokenSeam
 from .issued_tokens import IssuedToken, IssuedTokens, OpenedToken, TokenKind, TokenRefused
@@ -98,8 +99,10 @@ class TokenEndpointSeam(ClientEndpointSeam, IssuedTokens, IdTokenSeam):
         return found if isinstance(found, str) else None
 
     def may_refresh(self, row: Mapping[str, Any]) -> bool:
-        """Tell whether a grant gets a refresh token: with `offline_access` (OIDCC-11)."""
-        return "offline_access" in row.get("scope", ()) and self.sdb.token_factory["refresh_token"] is not None
+        """Tell whether a grant gets a refresh token: its client registered that, and has asked for `offline_access` (OIDCC-11)."""
+        if self.sdb.token_factory["refresh_token"] is None or not has_refresh_grant(self.client(row["client_id"]) or {}):
+            return False
+        return "offline_access" in row.get("scope", ())
 
     # -- refresh tokens -----------------------------------------------------------------------------------------------
 

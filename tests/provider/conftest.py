@@ -64,7 +64,12 @@ USERS = {
 
 def make_clients() -> dict[str, dict[str, Any]]:
     """Clients in the shape of pyoidc's client database."""
-    common = {"client_salt": "salt", "response_types": list(ALL_RESPONSE_TYPES), "id_token_signed_response_alg": "RS256"}
+    common = {
+        "client_salt": "salt",
+        "response_types": list(ALL_RESPONSE_TYPES),
+        "grant_types": ["authorization_code", "implicit", "refresh_token"],
+        "id_token_signed_response_alg": "RS256",
+    }
     return {
         "basic": common
         | {

@@ -96,11 +96,16 @@ def test_two_ways_in_one_request_are_refused(op, authn, params):
 
 
 def test_the_challenge_names_the_scheme_that_was_tried(op):
-    tried = op.token({"grant_type": "x"}, basic_auth("basic", "wrong"))
-    other = op.token({"grant_type": "x", "client_id": "post", "client_secret": "wrong"})
+    tried = [op.token({"grant_type": "x"}, authn) for authn in (basic_auth("basic", "wrong"), "Bearer x", "Digest x")]
 
-    assert tried.header("WWW-Authenticate") == f'Basic realm="{ISSUER}"'
-    assert not other.header("WWW-Authenticate").startswith("Basic")
+    assert [answer.header("WWW-Authenticate").split()[0] for answer in tried] == ["Basic", "Bearer", "Basic"]
+
+
+@pytest.mark.parametrize("params", [{"client_secret": "wrong"}, {}, {"client_assertion": "x"}], ids=str)
+def test_the_challenge_names_basic_to_a_client_that_tried_no_scheme(op, params):
+    answer = op.token({"grant_type": "x", "client_id": "post"} | params)
+
+    assert answer.header("WWW-Authenticate") == f'Basic realm="{ISSUER}"'
 
 
 def test_every_refusal_reads_the_same(op):

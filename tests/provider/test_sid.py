@@ -124,7 +124,6 @@ def test_another_user_in_the_same_browser_gets_another_sid(op, browser):
 @pytest.mark.spec("SID-10")
 def test_a_refresh_token_without_offline_access_dies_with_the_session(make_op):
     op = make_op(refresh_without_offline_access=True)
-    op.clients["basic"]["grant_types"] = ["authorization_code", "refresh_token"]
     browser = op.browser()
     tokens = browser.sign_in()
     assert op.refresh(tokens["refresh_token"]).status == 200
@@ -140,7 +139,6 @@ def test_a_refresh_token_without_offline_access_dies_with_the_session(make_op):
 @pytest.mark.parametrize("timeout", ["idle_timeout_s", "absolute_timeout_s"])
 def test_a_refresh_token_does_not_outlive_a_session_that_nobody_has_ended_yet(make_op, timeout):
     op = make_op(refresh_without_offline_access=True, **{timeout: 600})
-    op.clients["basic"]["grant_types"] = ["authorization_code", "refresh_token"]
     tokens = op.browser().sign_in()
     op.clock.advance(600)
 
@@ -149,6 +147,7 @@ def test_a_refresh_token_does_not_outlive_a_session_that_nobody_has_ended_yet(ma
 
 def test_a_client_that_did_not_register_the_grant_gets_no_refresh_token_from_the_setting(make_op):
     op = make_op(refresh_without_offline_access=True)
+    op.clients["basic"]["grant_types"] = ["authorization_code"]
 
     assert "refresh_token" not in op.browser().sign_in()
 
