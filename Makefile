@@ -4,6 +4,7 @@ SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 CONFIG ?= conf/op.yaml
+NPM := tests/browser/npm
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # What an environment has installed beside the package, one stamp for each.
@@ -25,7 +26,7 @@ cluster: $(VENV)/installed-cluster  ## run two OPs behind nginx: http://localhos
 
 test: test-needs check  ## install what the tests need, browsers included, and run every check
 
-check: $(VENV)/installed-dev  ## format, lint, types, and all tests with branch coverage
+check: $(VENV)/installed-dev $(NPM)/node_modules/.package-lock.json  ## format, lint, types, and all tests with branch coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/codespell
@@ -73,10 +74,13 @@ test-needs:
 	@tools/install_test_needs.sh
 
 clean:  ## remove the virtual environment and what tools have left
-	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(NPM)/node_modules build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/installed-%: setup.py pyproject.toml tools/make_venv.sh
 	@tools/make_venv.sh $(VENV)
 	@echo "Installing into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS_$*)]'
 	@touch $@
+
+$(NPM)/node_modules/.package-lock.json: $(NPM)/package.json $(NPM)/package-lock.json $(NPM)/.npmrc tools/install_npm_packages.sh
+	@tools/install_npm_packages.sh $(NPM)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Python packages: browsers, PostgreSQL, Redis and nginx, and on Debian what makes virtual environments.
+# Installs what the tests need beyond packages of Python and npm: browsers, PostgreSQL, Redis, nginx and npm, python3-venv.
 # Does so as root or with a sudo that asks nothing; otherwise says in one line what is missing, which tests then skip.
 # In CI (CI=true) whatever is missing ends it.
 set -euo pipefail
@@ -15,6 +15,7 @@ has_firefox() { has_command firefox-esr firefox; }
 has_postgresql() { has_command initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
 has_redis() { has_command redis-server valkey-server; }
 has_nginx() { has_command nginx || [ -x /usr/sbin/nginx ]; } # Debian's place is in no user's PATH
+has_npm() { has_command node && has_command npm; }
 has_venv() { python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
 
 list_missing() {
@@ -24,6 +25,7 @@ list_missing() {
     has_postgresql || missing+=(postgresql)
     has_redis || missing+=(redis-server)
     has_nginx || missing+=(nginx)
+    has_npm || missing+=(npm) # brings nodejs along
     has_venv || missing+=(python3-venv)
 }
 
