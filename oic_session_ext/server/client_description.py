@@ -1,12 +1,12 @@
-"""What a client tells people and other sites about itself: the links and the logo of the consent page, and where a login at it begins.
+"""What a client tells people and other sites about itself: what the login and consent pages show, and where a login at it begins.
 
 A part of a client's settings, and of what it may register (OIDCREG-2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -21,16 +21,16 @@ class ClientDescription(SettingsSection):
     """The part of a client that says where more about it is found."""
 
     client_uri: Uri | None = None
-    """The client's own page (https), a link on the consent page."""
+    """The client's own page (https), a link on the pages that ask the user for it."""
 
     logo_uri: Uri | None = None
-    """The client's logo (https), shown on the consent page; the browser fetches it from there."""
+    """The client's logo (https), shown on the login and consent pages; the browser fetches it from there."""
 
     policy_uri: Uri | None = None
-    """What the client says of how it uses personal data (https), a link on the consent page."""
+    """What the client says of how it uses personal data (https), a link on the pages that ask the user for it."""
 
     tos_uri: Uri | None = None
-    """The client's terms of service (https), a link on the consent page."""
+    """The client's terms of service (https), a link on the pages that ask the user for it."""
 
     contacts: Annotated[tuple[Text, ...], Field(max_length=20)] | None = None
     """Mail addresses of the people who run the client; for you alone."""
@@ -51,3 +51,8 @@ def _https_problem(uri: str) -> str:
         return "" if split_absolute_uri(uri).scheme == "https" else "must be https"
     except ValueError as err:
         return str(err)
+
+
+def shown_of(client: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what the pages that ask the user for a client show of it: its logo, and links to more."""
+    return {name: (client or {}).get(name) for name in ("client_uri", "logo_uri", "policy_uri", "tos_uri")}

@@ -12,6 +12,7 @@ from ..parameters import parse_parameters, single_values
 from ..provider import Answered, WebRequest
 from ..provider.authorization_request import check_authorization_request
 from ..provider.responses import RedirectResponse, page_response
+from .client_description import shown_of
 from .form_origin import check_form_origin
 from .op import CONSENT_URL, BundledProvider
 from .web_session import WebSession
@@ -43,7 +44,7 @@ class ConsentPage:
             return RedirectResponse(f"{self._op.base_path}/authorization?{query}")
         web.ask(request_id, session.id)
         client: Any = self._op.client(context.client_id)
-        described = {name: client.get(name) for name in ("client_uri", "logo_uri", "policy_uri", "tos_uri")}
+        described = shown_of(client)
         page = self._op.pages.render(
             "consent",
             img_src=[described["logo_uri"]] if described["logo_uri"] else (),

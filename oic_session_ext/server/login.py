@@ -18,6 +18,7 @@ from ..provider import Answered, CompletedLogin, WebRequest
 from ..provider.authorization_request import check_authorization_request
 from ..provider.request_scope import AuthorizationContext
 from ..provider.responses import RedirectResponse, page_response
+from .client_description import shown_of
 from .form_origin import check_form_origin
 from .login_throttle import LoginThrottle
 from .op import CONSENT_URL, LOGIN_URL, PASSWORD_ACR, BundledProvider, ConsentRedirect
@@ -136,12 +137,14 @@ class LoginPage:
         status: int = 200,
     ) -> Response:
         asked: dict[str, Any] = dict(parse_qsl(query))
-        client = self._op.client(asked.get("client_id", "")) if query else None
+        client: Any = self._op.client(asked.get("client_id", "")) if query else None
+        described = shown_of(client)
         page = self._op.pages.render(
             "login",
             status=status,
             ui_locales=str(asked.get("ui_locales", "")).split(),
             form_targets=(ANY_TARGET,),  # the RP may redirect on, to an origin that only it knows
+            img_src=[described["logo_uri"]] if described["logo_uri"] else (),
             action=self._path,
             csrf=web.csrf_token(),
             request_id=request_id,
@@ -149,5 +152,6 @@ class LoginPage:
             client_name=None if client is None else client.get("client_name") or client["client_id"],
             account=account,
             problem=problem,
+            **described,
         )
         return page_response(page)

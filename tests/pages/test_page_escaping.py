@@ -163,18 +163,20 @@ def test_every_sign_out_button_checks_where_it_is_sent(render: Render, name: str
         7,
     ],
 )
-def test_only_https_links_are_offered_on_the_consent_page(render: Render, parse: Parse, url: object) -> None:
-    page = render("consent", client_uri=url, policy_uri=url, tos_uri=url, logo_uri=url)
+def test_only_https_links_of_a_client_are_offered(render: Render, parse: Parse, url: object) -> None:
+    for name in ("consent", "login"):
+        page = render(name, client_uri=url, policy_uri=url, tos_uri=url, logo_uri=url)
 
-    assert https_link(url) is None
-    assert parse(page).all("a") == []
-    assert parse(page).all("img") == parse(render("consent")).all("img")  # the OP's own mark at most
+        assert https_link(url) is None
+        assert parse(page).all("a") == []
+        assert parse(page).all("img") == parse(render(name)).all("img")  # the OP's own mark at most
 
 
-def test_a_logo_is_loaded_without_saying_from_where(render: Render, parse: Parse) -> None:
+@pytest.mark.parametrize("name", ["consent", "login"])
+def test_a_logo_is_loaded_without_saying_from_where(render: Render, parse: Parse, name: str) -> None:
     url = 'https://rp.example.com/logo.png?"&x=<1>'
 
-    (logo,) = [image for image in parse(render("consent", logo_uri=url)).all("img") if image.get("class") == "logo"]
+    (logo,) = [image for image in parse(render(name, logo_uri=url)).all("img") if image.get("class") == "logo"]
 
     assert (logo["src"], logo["alt"], logo["referrerpolicy"]) == (url, "", "no-referrer")
 

@@ -219,7 +219,7 @@ def test_the_registered_max_age_asks_for_a_login(make_op: Callable[..., Op]) -> 
     assert "code" in browser.renew().query
 
 
-def test_the_consent_page_shows_the_clients_logo_and_links(make_op: Callable[..., Op]) -> None:
+def test_the_login_and_consent_pages_show_the_clients_logo_and_links(make_op: Callable[..., Op]) -> None:
     described = {
         "logo_uri": "https://static.example.com/logo.png",
         "policy_uri": "https://asking.example.com/privacy",
@@ -228,10 +228,10 @@ def test_the_consent_page_shows_the_clients_logo_and_links(make_op: Callable[...
     }
     browser = make_op(clients=[CLIENTS[0], CLIENTS[1] | described]).browser()
 
-    page = browser.follow(browser.enter(browser.login_page("asking")))
-
-    assert all(f'"{uri}"' in page.text for uri in described.values())
-    assert "img-src 'self' https://static.example.com;" in (page.header("Content-Security-Policy") or "")
+    login = browser.login_page("asking")
+    for page in (login, browser.submit(login, username="alice", password="wrong"), browser.follow(browser.enter(login))):
+        assert all(f'"{uri}"' in page.text for uri in described.values())
+        assert "img-src 'self' https://static.example.com;" in (page.header("Content-Security-Policy") or "")
 
 
 def test_without_a_logo_the_page_loads_no_image_from_elsewhere(browser: OpBrowser) -> None:
