@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -43,7 +44,9 @@ class OpProcess(RunningOp):
         self.issuer = f"https://{OP_HOST}:{self.port}"
         sample = read_yaml((ROOT / "conf" / "certification.yaml").read_bytes()).value
         for user in sample["users"]:
-            user["password_hash"] = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)  # the play signs in often
+            user["password_hash"] = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(
+                PASSWORD
+            )  # the play signs in often
         sample["issuer"], sample["store"] = self.issuer, self.settings["store"]
         tls = {"certificate": str(ca.certificate), "key": str(ca.key)}
         sample["listen"] = {"host": "127.0.0.1", "port": self.port, "tls": tls}
@@ -69,6 +72,10 @@ class OpProcess(RunningOp):
     def let_time_pass(self, seconds: int) -> None:
         """Set the OP's clock ahead."""
         self._clock_file.write_text(str(int(self._clock_file.read_text()) + seconds))
+
+    def reread(self) -> None:
+        """Have it read its secrets and keys again, as a supervisor's reload does."""
+        self._running().send_signal(signal.SIGHUP)
 
     def ask(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> Answer:
         """Send a request, over one connection that is kept: handshakes would be most of the play's work."""

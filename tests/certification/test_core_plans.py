@@ -32,7 +32,9 @@ from tests.flows.running_op import ROOT
 RESPONSE_TYPES = ("code", "id_token", "id_token token", "code id_token", "code token", "code id_token token")
 VARIANTS = [
     *((response_type, "default") for response_type in RESPONSE_TYPES),
-    *((response_type, "form_post") for response_type in ("code", "id_token", "code id_token token")),  # one of each plan; all in a browser elsewhere
+    *(
+        (response_type, "form_post") for response_type in ("code", "id_token", "code id_token token")
+    ),  # one of each plan; all in a browser elsewhere
 ]
 NEEDS_A_USER = {"login_required", "interaction_required", "account_selection_required", "consent_required"}
 CLAIMS_OF_SCOPE = {
@@ -103,7 +105,9 @@ def test_an_id_token_names_the_published_key_that_has_signed_it(rp: RelyingParty
 
 
 @pytest.mark.module("oidcc-idtoken-unsigned")
-def test_nobody_can_register_for_unsigned_id_tokens_nor_does_discovery_offer_them(op: OpProcess, suite: Suite, discovery: dict[str, Any]) -> None:
+def test_nobody_can_register_for_unsigned_id_tokens_nor_does_discovery_offer_them(
+    op: OpProcess, suite: Suite, discovery: dict[str, Any]
+) -> None:
     refusal = register(op, discovery, client_metadata(suite, "code", "client_secret_basic") | {"id_token_signed_response_alg": "none"})
 
     assert "none" not in discovery["id_token_signing_alg_values_supported"]
@@ -241,7 +245,9 @@ def test_prompt_none_without_a_login_is_an_error_without_a_page(rp: RelyingParty
 def check_same_login(first: Login, second: Login, agent: UserAgent) -> None:
     """The second request was answered by the first's login, without a page."""
     assert not agent.pages
-    assert {name: first.claims[name] for name in ("sub", "auth_time", "sid")} == {name: second.claims[name] for name in ("sub", "auth_time", "sid")}
+    assert {name: first.claims[name] for name in ("sub", "auth_time", "sid")} == {
+        name: second.claims[name] for name in ("sub", "auth_time", "sid")
+    }
 
 
 @pytest.mark.module("oidcc-prompt-none-logged-in")

@@ -45,7 +45,7 @@ class UserAgent(Browser):
         """Whether the latest request showed the login page."""
         return any("password" in page.form.fields for page in self.pages)
 
-    def send(self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None, **environ: Any) -> Answer:
+    def send(self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None, **_: Any) -> Answer:
         sent = dict(headers or {})
         if self.jar:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.jar.items())
