@@ -49,6 +49,7 @@ CLIENTS: list[dict[str, Any]] = [
     {
         "client_id": "spa",
         "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token"],
         "redirect_uris": [REDIRECT_URIS["spa"]],
         "post_logout_redirect_uris": [OUT_URIS["spa"]],
         "consent": "skip",
@@ -147,7 +148,7 @@ class OpBrowser(Browser):
         return Browser(self.application, self.origin).post(f"{self.base}{path}", form, headers)
 
     def end_session(self, **params: str) -> Answer:
-        return self.get(f"{self.base}/end_session", **params)
+        return self.get(f"{self.base}/end_session", None, **params)
 
 
 def request_of(client_id: str = "web", **changes: str | None) -> dict[str, str]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode, urljoin, urlsplit
 
 FORM = "application/x-www-form-urlencoded"
@@ -64,7 +64,7 @@ class Answer:
 
     @property
     def json(self) -> dict[str, Any]:
-        return json.loads(self.body)
+        return cast("dict[str, Any]", json.loads(self.body))
 
     @property
     def error(self) -> str | None:
@@ -121,7 +121,7 @@ class Browser:
         separator = "&" if "?" in target else "?"
         return self.send("GET", f"{target}{separator}{urlencode(query)}" if query else target, headers=headers)
 
-    def post(self, target: str, form: Mapping[str, str] | str, headers: Mapping[str, str] | None = None) -> Answer:
+    def post(self, target: str, form: Mapping[str, str] | str, headers: Mapping[str, str | None] | None = None) -> Answer:
         """Send a form as a page of the same origin does; a header that is None is left out."""
         body = form if isinstance(form, str) else urlencode(form)
         sent = {"Origin": self.origin, "Sec-Fetch-Site": "same-origin", "Content-Type": FORM} | dict(headers or {})
