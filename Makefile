@@ -13,10 +13,10 @@ EXTRAS_cluster := postgresql,redis
 EXTRAS_dev := test,dev
 
 .NOTPARALLEL:
-.PHONY: help demo cluster test check format run docs requirements bench bench-notices growth round-trips crash outage crash-told told test-needs clean
+.PHONY: help demo cluster test check format run docs coverage-of-clauses bench bench-notices growth round-trips crash outage crash-told told test-needs clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed-demo  ## run the OP (http://localhost:8080) and five RPs (:8081 to :8085), until Ctrl-C
 	@$(BIN)/python examples/demo.py
@@ -40,11 +40,12 @@ format: $(VENV)/installed-dev  ## lay the code out and mend what ruff can mend
 run: $(VENV)/installed-demo  ## run the OP that CONFIG=conf/op.yaml describes
 	@$(BIN)/oic-session-ext serve $(CONFIG)
 
-docs: $(VENV)/installed-demo  ## write docs/configuration.md anew from the settings
+docs: $(VENV)/installed-demo  ## write docs/configuration.md anew from the settings, docs/clauses.md from the tests
 	$(BIN)/python -m oic_session_ext.server.configuration_reference > docs/configuration.md
+	$(BIN)/python -m tests.clause_coverage > docs/clauses.md
 
-requirements: $(VENV)/installed-dev  ## list the requirements of the specifications and the tests that show them
-	@$(BIN)/pytest --requirements --quiet || [ $$? -eq 5 ]
+coverage-of-clauses: $(VENV)/installed-dev  ## print what the specifications ask, and the test that shows each or why none does
+	@$(BIN)/python -m tests.clause_coverage
 
 bench: $(VENV)/installed-dev  ## measure the OP: make bench DRIVE=path/to/drive.py [BENCH_ARGS="--peers peers.json --n 200"]
 	@$(BIN)/python -m bench.run $(if $(DRIVE),$(DRIVE),$(error say which driver: make bench DRIVE=path/to/drive.py)) $(BENCH_ARGS)

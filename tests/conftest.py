@@ -1,19 +1,20 @@
-"""What holds for every test: the marker of those that need a browser, and the list of requirements that tests show."""
+"""What holds for every test: browsers and the marker of those that need one, and that SIGINT ends what they start."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
-from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Playwright
+
 BROWSER_TESTS = Path(__file__).resolve().parent / "browser"
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--requirements`: which tests show which requirement, printed in place of running them."""
-    parser.addoption("--requirements", action="store_true", help="list the requirements and the tests that show them; run nothing")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,17 +28,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.path.is_relative_to(BROWSER_TESTS):
             item.add_marker("browser")
-    if config.getoption("--requirements"):
-        _print_requirements(items)
-        items.clear()
 
 
-def _print_requirements(items: list[pytest.Item]) -> None:
-    tests: defaultdict[str, set[str]] = defaultdict(set)
-    for item in items:
-        for marker in item.iter_markers("spec"):
-            for requirement in marker.args:
-                tests[requirement].add(item.nodeid.partition("[")[0])
-    print()
-    for requirement in sorted(tests):
-        print(requirement, *sorted(tests[requirement]), sep="\n    ")
+@pytest.fixture(scope="session")
+def chromium_executable() -> str:
+    """The system's Chromium; without one the test is skipped, in CI it fails."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing("no Chromium on this machine (Debian/Ubuntu: apt-get install chromium)")
+    return path
+
+
+@pytest.fixture(scope="session")
+def playwright_driver() -> Iterator[Playwright]:
+    """One driver process for all browsers of all folders: a second one cannot be had in one process."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright

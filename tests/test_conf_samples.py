@@ -21,7 +21,15 @@ def sample(name: str) -> ServerSettings:
 
 
 def test_there_is_a_sample_for_each_deployment() -> None:
-    assert [file.name for file in SAMPLES] == ["bench-memory.yaml", "bench.yaml", "certification.yaml", "demo.yaml", "op.yaml", "postgresql.yaml", "redis.yaml"]
+    assert [file.name for file in SAMPLES] == [
+        "bench-memory.yaml",
+        "bench.yaml",
+        "certification.yaml",
+        "demo.yaml",
+        "op.yaml",
+        "postgresql.yaml",
+        "redis.yaml",
+    ]
 
 
 @pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.name)
@@ -50,6 +58,16 @@ def test_the_users_of_the_demo_sign_in_with_the_passwords_in_its_comments(userna
     assert user is not None
     assert user.uid == username
     assert re.search(f"- username: {username} +# password: {password}\n", (ROOT / "conf" / "demo.yaml").read_text("utf-8"))
+
+
+@pytest.mark.spec("RP-12")
+def test_the_example_rps_that_are_told_of_a_logout_require_to_be_told_which_session() -> None:
+    told = [client for client in sample("demo.yaml").clients if client.backchannel_logout_uri or client.frontchannel_logout_uri]
+
+    assert len(told) == 3
+    for client in told:
+        assert client.backchannel_logout_session_required is (client.backchannel_logout_uri is not None)
+        assert client.frontchannel_logout_session_required is (client.frontchannel_logout_uri is not None)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,24 @@ def test_every_document_that_the_code_names_is_there() -> None:
     assert not [name for name in sorted(named) if not (ROOT / name).exists()]
 
 
+@pytest.mark.spec("BC-41", "BC-42", "SM-30", "SEC-14")
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        (
+            "backchannel-logout.md",
+            r"must be reachable from the OP: a web application with a server, or the back end of a single-page or\s+native",
+        ),
+        ("backchannel-logout.md", r"behind a NAT that the OP cannot enter, should not register one"),
+        ("backchannel-logout.md", r"works when the browser is closed, blocks cookies"),
+        ("browsers.md", r"another site, cookies blocked or partitioned .*\| `error` \| `login_required` \|"),
+        ("browsers.md", r"Do not rely on the front channel either: the RP's cookies are as hidden in the OP's page"),
+    ],
+)
+def test_what_a_deployer_must_know_of_channels_and_browsers_is_said(document: str, says: str) -> None:
+    assert re.search(says, (ROOT / "docs" / document).read_text(encoding="utf-8"))
+
+
 def test_every_decision_is_in_the_index() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
 

@@ -135,7 +135,7 @@ def forged_none(world, browser):
 # --- the decision table, row by row ---
 
 
-@pytest.mark.spec("RI-31", "RI-04", "SEC-02")
+@pytest.mark.spec("RI-31", "RI-04", "SEC-02", "WR-04")
 def test_row_1_a_bare_request_asks_and_ends_nothing(world, browser):
     asked = world.start(browser)
 
@@ -145,7 +145,7 @@ def test_row_1_a_bare_request_asks_and_ends_nothing(world, browser):
     assert world.notices() == []
 
 
-@pytest.mark.spec("RI-33", "RI-49")
+@pytest.mark.spec("RI-33", "RI-49", "PY-11")
 def test_row_1_on_yes_the_user_is_logged_out_without_a_redirect(world, browser):
     session = world.session(browser)
 
@@ -156,7 +156,7 @@ def test_row_1_on_yes_the_user_is_logged_out_without_a_redirect(world, browser):
     assert {notice.reason for notice in world.notices()} == {Reason.USER}
 
 
-@pytest.mark.spec("RI-05", "RI-04")
+@pytest.mark.spec("RI-05", "RI-04", "WR-03")
 @pytest.mark.parametrize("params", [{}, {"state": "s"}, {"logout_hint": "bob"}, {"ui_locales": "de"}])
 def test_row_2_without_a_session_there_is_nothing_to_do(world, params):
     out = world.start(**params)
@@ -194,7 +194,7 @@ def test_row_3_asks_first_when_set_so_and_redirects_after_yes(world, browser):
     assert dict(parse_qsl(urlsplit(out.redirect_to).query, keep_blank_values=True)) == {"state": NASTY_STATE}
 
 
-@pytest.mark.spec("RI-42", "RI-49")
+@pytest.mark.spec("RI-42", "RI-49", "PY-08")
 def test_row_4_no_redirect_is_guessed_when_the_rp_sends_none(world, browser):
     world.clients["rp1"]["post_logout_redirect_uris"] = [OUT]
 
@@ -215,7 +215,7 @@ def test_row_5_an_unregistered_uri_is_asked_about_and_never_redirected_to(world,
     assert (out.redirect_to, out.problem) == (None, Problem.REDIRECT_NOT_REGISTERED)
 
 
-@pytest.mark.spec("RI-11", "WR-01")
+@pytest.mark.spec("RI-11", "WR-01", "PY-08")
 @pytest.mark.parametrize("age", [3600, 30 * 86400, 10 * 365 * 86400])
 def test_row_6_an_expired_hint_of_the_live_session_is_as_good_as_a_fresh_one(world, browser, age):
     hint = world.hint(browser, iat=NOW - age - 3600, exp=NOW - age)
@@ -294,7 +294,7 @@ def test_row_8_a_session_ended_too_long_ago_is_not_recent(world, browser):
     assert world.start(again, id_token_hint=hint, post_logout_redirect_uri=OUT).problem is Problem.STALE_HINT
 
 
-@pytest.mark.spec("RI-10", "RI-20", "RI-45", "WR-07")
+@pytest.mark.spec("RI-10", "RI-20", "RI-45", "WR-07", "PY-01")
 @pytest.mark.parametrize("client_id", [{}, {"client_id": "rp1"}], ids=["no client_id", "client_id"])
 @pytest.mark.parametrize(
     "make",
@@ -523,7 +523,7 @@ def test_ui_locales_reach_the_page_and_survive_the_question(world, browser):
 # --- where the browser goes ---
 
 
-@pytest.mark.spec("RI-43", "SEC-03", "WR-05")
+@pytest.mark.spec("RI-43", "SEC-03", "WR-05", "PY-02")
 @pytest.mark.parametrize(
     "uri",
     [
@@ -670,7 +670,7 @@ def test_a_made_up_confirmation_ends_nothing(world, browser, confirmation):
     assert world.session(browser) is not None
 
 
-@pytest.mark.spec("RI-36", "SEC-02")
+@pytest.mark.spec("RI-36", "SEC-02", "PY-12")
 def test_one_browsers_confirmation_ends_nothing_in_another(world, browser):
     attackers = world.sign_in("mallory")
     asked = world.start(attackers)
@@ -765,7 +765,7 @@ def test_of_two_equal_logouts_at_once_the_second_runs_again_and_finds_nothing_to
 # --- the request ---
 
 
-@pytest.mark.spec("RI-04", "RI-07")
+@pytest.mark.spec("RI-04", "RI-07", "PY-11")
 def test_all_six_parameters_are_read_and_others_ignored():
     pairs = [
         ("id_token_hint", "h"),

@@ -294,7 +294,7 @@ def test_an_rp_too_many_is_refused(store):
     assert uow.pending() == []
 
 
-@pytest.mark.spec("RI-50", "P1")
+@pytest.mark.spec("RI-50", "P1", "PY-09")
 def test_ending_removes_session_and_grants_and_records_notices_in_one_commit(store):
     session, secret = begin(store)
     _, session = join(store, session, "both")
@@ -392,7 +392,7 @@ def test_ending_is_decided_on_what_is_really_there(store):
     assert store.notices(10) == []
 
 
-@pytest.mark.spec("P4")
+@pytest.mark.spec("P4", "PY-10")
 def test_another_browser_of_the_same_user_stays_signed_in(store):
     here, _ = begin(store)
     there, secret = begin(store)

@@ -146,7 +146,7 @@ def test_verifying_never_raises(value: str, client_id: str) -> None:
     assert verify_session_state(value, client_id, ORIGIN, "state") is False
 
 
-@pytest.mark.spec("SM-06")
+@pytest.mark.spec("SM-06", "PY-03")
 @pytest.mark.parametrize(("uri", "origin"), ORIGINS)
 def test_an_origin_is_written_as_browsers_write_it(uri: str, origin: str) -> None:
     assert origin_of(uri) == origin

@@ -305,7 +305,7 @@ def test_the_cookie_of_a_loopback_issuer_is_hidden_below_another_site(browser: B
     assert ask(page, op, question(rp, "state-1", host="127.0.0.1")) == ["error"]
 
 
-@pytest.mark.spec("SM-30", "SEC-14")
+@pytest.mark.spec("SM-30", "SEC-14", "WR-19", "P6")
 def test_a_browser_that_blocks_third_party_cookies_gets_error_and_never_changed(
     blocking_browser: BrowserContext, secure_op: IframeServer, rp: IframeServer
 ) -> None:

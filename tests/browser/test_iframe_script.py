@@ -146,7 +146,7 @@ def test_the_published_vectors_are_answered(page: Page, data: str, answer: str) 
     assert answers(page, data) == [answer]
 
 
-@pytest.mark.spec("SM-22")
+@pytest.mark.spec("SM-22", "WR-18")
 @pytest.mark.parametrize(
     "data",
     [
@@ -176,7 +176,7 @@ def test_a_malformed_message_is_an_error(page: Page, data: object) -> None:
     assert answers(page, data) == ["error"]
 
 
-@pytest.mark.spec("SM-25")
+@pytest.mark.spec("SM-25", "WR-18")
 @pytest.mark.parametrize("data", ["changed", "unchanged", "error"])
 def test_an_answer_is_not_answered(page: Page, data: str) -> None:
     assert said(page, data) == [[]]

@@ -185,7 +185,7 @@ def expect_back_at_the_rp(page: Page, rps: RpServer) -> None:
     expect(page.locator("h1")).to_have_text("At the RP")
 
 
-@pytest.mark.spec("FC-02", "FC-03", "FC-06", "FC-08", "FC-11", "FC-13", "RI-41")
+@pytest.mark.spec("FC-02", "FC-03", "FC-06", "FC-08", "FC-11", "FC-13", "RI-41", "WR-17")
 def test_frames_load_side_by_side_with_their_parameters_and_then_the_browser_goes_back(op: RunningOp, rps: RpServer, page: Page) -> None:
     sids = op.sign_in(page.context, "home", "left", "right", "quick")
     asked: list[str] = []

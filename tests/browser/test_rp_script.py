@@ -203,7 +203,7 @@ def test_an_outcome_that_another_window_makes_up_is_ignored(page: Page, op: Fake
     expect(page.locator("#user")).to_be_visible()
 
 
-@pytest.mark.spec("RP-08")
+@pytest.mark.spec("RP-08", "WR-19")
 def test_changed_for_ever_is_given_up_after_two_fruitless_renewals(page: Page, op: FakeOp) -> None:
     op.iframe_answers = ["changed"]
 

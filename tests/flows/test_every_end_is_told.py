@@ -153,7 +153,7 @@ def run(group: str, command: str, *arguments: str) -> list[dict[str, Any]]:
 # -- time runs out -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.spec("BC-40")
+@pytest.mark.spec("BC-40", "WR-12")
 @pytest.mark.parametrize("uses", [0, 2], ids=["idle", "in use until its time is up"])
 def test_of_a_session_that_runs_out_each_rp_is_told_once_though_two_servers_sweep(pair: Pair, uses: int) -> None:
     browsers = [pair.sign_in("web", "other", "front") for _ in range(4)]
@@ -218,7 +218,7 @@ def test_when_another_user_signs_in_the_rps_of_the_one_before_are_told(pair: Pai
 
 
 @on_sqlite
-@pytest.mark.spec("BC-05", "BC-40")
+@pytest.mark.spec("BC-05", "BC-40", "BC-06", "WR-12")
 def test_sessions_that_an_operator_ends_are_told_one_by_one(pair: Pair) -> None:
     browsers = [pair.sign_in("web", "other") for _ in range(2)]
     bystander = pair.sign_in("web", user="bob")

@@ -36,7 +36,7 @@ def outcome_of(name: str, servers: int, folder: Path, keys_file: str, faulty: Fa
         return run.until(logouts=5, logouts_per_kill=5)
 
 
-@pytest.mark.spec("BC-35", "BC-36")
+@pytest.mark.spec("BC-35", "BC-36", "P2")
 @pytest.mark.parametrize(("name", "servers"), RUNS)
 def test_after_a_kill_each_rp_of_each_ended_session_is_told_at_least_once_with_a_fresh_token_each_time(
     runs: Mapping[tuple[str, int], Future[Told]], name: str, servers: int

@@ -190,7 +190,7 @@ def test_frames_are_loaded_at_once_unrestricted_and_met_by_nobody(render: Render
     assert around == {"class": "frames", "aria-hidden": "true", "inert": None}
 
 
-@pytest.mark.spec("FC-11")
+@pytest.mark.spec("FC-11", "WR-17")
 def test_frames_have_no_size_but_are_displayed() -> None:
     css = (files("oic_session_ext.pages") / "static" / "style.css").read_text(encoding="utf-8")
     rules = css[css.index(".frames {") : css.index(".links {")]

@@ -129,7 +129,7 @@ def test_a_user_is_told_which_rps_were_reached_and_which_were_not(start: Callabl
     }
 
 
-@pytest.mark.spec("BC-37", "BC-01")
+@pytest.mark.spec("BC-37", "BC-01", "PY-10")
 def test_rps_that_hang_hold_up_neither_the_user_nor_the_others(start: Callable[..., Running]) -> None:
     op = start(timeout_s=20.0, lease_s=30)
     healthy = [f"ok.{i}" for i in range(15)]

@@ -21,7 +21,7 @@ def frame(uri: Any, *, issuer: str = ISSUER, sid: str = "08a5019c", **metadata: 
     return frontchannel_frame(RpSession(sid, "rp", "sub", 0), {"frontchannel_logout_uri": uri, **metadata}, issuer)
 
 
-@pytest.mark.spec("FC-03", "FC-05", "FC-06", "FC-08", "FC-10")
+@pytest.mark.spec("FC-03", "FC-05", "FC-06", "FC-08", "FC-10", "WR-16")
 @pytest.mark.parametrize(
     ("registered", "separator"),
     [

@@ -29,7 +29,7 @@ def is_question(answer):
 # -- a valid hint ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.spec("RI-01", "RI-35", "RI-46", "RI-47")
+@pytest.mark.spec("RI-01", "RI-35", "RI-46", "RI-47", "WR-08")
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_hint_of_this_session_logs_out_and_redirects_with_state(browser, hint, method):
     answer = browser.end_session(method, id_token_hint=hint, post_logout_redirect_uri=OUT, state='a b&=+%#"é')
@@ -101,7 +101,7 @@ def test_a_uri_that_is_not_exactly_registered_is_never_redirected_to(browser, hi
 # -- the question ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.spec("RI-31", "RI-04")
+@pytest.mark.spec("RI-31", "RI-04", "WR-03")
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_without_a_hint_the_user_is_asked(browser, hint, method):
     answer = browser.end_session(method, client_id="basic", post_logout_redirect_uri=OUT)
@@ -195,7 +195,7 @@ def test_an_answer_without_its_secret_is_refused(browser, hint, confirmation):
     assert browser.is_signed_in()
 
 
-@pytest.mark.spec("RI-36")
+@pytest.mark.spec("RI-36", "WR-04")
 def test_an_answer_in_a_url_is_none(browser, hint):
     page = browser.end_session()
 

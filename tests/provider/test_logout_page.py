@@ -101,7 +101,7 @@ def test_an_rp_without_a_logout_uri_holds_nobody_up(op):
     assert log_out_and_return(signed_in(op, "keyed")).location == f"{OUT}?state=s"
 
 
-@pytest.mark.spec("BC-36", "BC-37", "RI-41")
+@pytest.mark.spec("BC-36", "BC-37", "RI-41", "WR-15")
 @pytest.mark.parametrize(("told", "status"), [(Told.PENDING, RpStatus.PENDING), (Told.UNDELIVERABLE, RpStatus.UNREACHABLE)])
 def test_an_rp_that_was_not_told_is_named_before_the_browser_goes_on(op, told, status):
     browser = signed_in(op)
@@ -117,7 +117,7 @@ def test_an_rp_that_was_not_told_is_named_before_the_browser_goes_on(op, told, s
     assert not browser.is_signed_in()
 
 
-@pytest.mark.spec("BC-36")
+@pytest.mark.spec("BC-36", "PY-09")
 def test_a_delivery_that_fails_leaves_the_notices_to_a_worker_and_the_user_signed_out(op):
     browser = signed_in(op)
 
@@ -168,7 +168,7 @@ def test_without_a_redirect_each_rp_has_a_line(op):
 # -- the front channel -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.spec("FC-01", "FC-02", "FC-03", "FC-04", "FC-05", "FC-06", "FC-08", "FC-09", "FC-10", "SID-07")
+@pytest.mark.spec("FC-01", "FC-02", "FC-03", "FC-04", "FC-05", "FC-06", "FC-08", "FC-09", "FC-10", "SID-07", "WR-16")
 def test_each_rp_of_this_session_has_a_frame_with_its_own_sid(op):
     browser = op.browser()
     sids = {client_id: op.claims(browser.sign_in(client_id)["id_token"])["sid"] for client_id in FRONT}
@@ -183,7 +183,7 @@ def test_each_rp_of_this_session_has_a_frame_with_its_own_sid(op):
     ]
 
 
-@pytest.mark.spec("FC-12", "FC-17", "SEC-01")
+@pytest.mark.spec("FC-12", "FC-17", "SEC-01", "WR-17")
 def test_the_page_may_frame_those_origins_alone_and_be_framed_by_nobody(op):
     answer = log_out(signed_in(op, *FRONT))
 
@@ -399,7 +399,7 @@ def rp_server():
     server.server_close()
 
 
-@pytest.mark.spec("BC-30", "BC-37", "RI-40", "RI-41")
+@pytest.mark.spec("BC-30", "BC-37", "RI-40", "RI-41", "P3")
 def test_the_page_waits_for_the_deadline_and_no_longer_for_an_rp_that_hangs(make_op, rp_server):
     clients = make_clients()
     address = f"http://127.0.0.1:{rp_server.server_port}"

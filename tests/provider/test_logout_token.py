@@ -30,7 +30,7 @@ def verified(op: Op, token: str) -> jose.Jwt:
     return jose.verify(token, op.provider.issuer_keys(), jose.ASYMMETRIC_ALGS)
 
 
-@pytest.mark.spec("BC-02", "BC-03", "BC-07", "BC-10", "BC-11")
+@pytest.mark.spec("BC-02", "BC-03", "BC-07", "BC-10", "BC-11", "BC-04", "WR-13")
 def test_the_claims_are_those_of_the_specification_and_no_others(op: Op) -> None:
     claims = dict(verified(op, token_for(op)).claims)
 
@@ -51,7 +51,7 @@ def test_no_two_tokens_have_the_same_jti(op: Op) -> None:
     assert len({claims_for(op)["jti"] for _ in range(1000)}) == 1000
 
 
-@pytest.mark.spec("BC-12", "BC-13", "BC-19", "BC-20", "SEC-07")
+@pytest.mark.spec("BC-12", "BC-13", "BC-19", "BC-20", "SEC-07", "WR-13", "PY-04")
 def test_it_is_signed_with_a_published_key_and_its_header_says_only_what_is_needed(op: Op) -> None:
     header = verified(op, token_for(op)).header
 
@@ -77,7 +77,7 @@ def test_a_client_that_registered_no_algorithm_gets_rs256(op: Op) -> None:
     assert verified(op, token_for(op, id_token_signed_response_alg=None)).header["alg"] == "RS256"
 
 
-@pytest.mark.spec("BC-16", "REG-12")
+@pytest.mark.spec("BC-16", "REG-12", "PY-04")
 def test_it_is_never_unsigned(op: Op) -> None:
     assert verified(op, token_for(op, id_token_signed_response_alg="none")).header["alg"] == "RS256"
 

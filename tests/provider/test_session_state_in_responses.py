@@ -55,7 +55,7 @@ def test_an_error_response_carries_session_state_that_fits_the_cookie_set_with_i
     assert is_good(browser, answer)
 
 
-@pytest.mark.spec("SM-02")
+@pytest.mark.spec("SM-02", "WR-20")
 def test_an_error_found_before_anybody_is_looked_for_carries_it_as_well(browser):
     browser.sign_in()
 
@@ -136,7 +136,7 @@ def test_the_state_can_be_read_by_the_iframe_in_another_sites_page(browser):
     assert "Domain" not in cookie
 
 
-@pytest.mark.spec("SM-12")
+@pytest.mark.spec("SM-12", "PY-03")
 def test_two_logins_of_one_second_have_different_states(op):
     first, second = op.browser(), op.browser()
     first.sign_in(login="alice")

@@ -30,7 +30,7 @@ def test_two_browsers_of_one_user_have_different_sids(op):
     assert sid_of(op, first.sign_in()) != sid_of(op, second.sign_in())
 
 
-@pytest.mark.spec("SID-02")
+@pytest.mark.spec("SID-02", "WR-11", "PY-05")
 def test_every_id_token_of_a_session_carries_the_same_sid(op, browser):
     tokens = browser.sign_in(**OFFLINE)
     found = {sid_of(op, tokens), sid_of(op, op.refresh(tokens["refresh_token"]).json)}
@@ -85,7 +85,7 @@ def test_a_sid_opens_nothing(op, browser):
     assert op.refresh(sid).error == "invalid_grant"
 
 
-@pytest.mark.spec("SID-06")
+@pytest.mark.spec("SID-06", "PY-05")
 def test_neither_the_sessions_id_nor_its_cookie_nor_a_grants_id_is_in_what_an_rp_gets(op, browser):
     answer = browser.authorize(login="alice")
     tokens = op.redeem(answer.in_query["code"])
@@ -217,7 +217,7 @@ def test_the_tokens_of_another_browser_of_the_same_user_live_on(op):
     assert second.is_signed_in()
 
 
-@pytest.mark.spec("SID-14")
+@pytest.mark.spec("SID-14", "WR-11")
 def test_an_id_token_from_refresh_says_what_the_first_one_said(op, browser):
     tokens = browser.sign_in(**OFFLINE)
     op.clock.advance(100)

@@ -80,7 +80,7 @@ def test_every_setting_reaches_the_delivery(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.spec("BC-08")
+@pytest.mark.spec("BC-08", "PY-04")
 def test_a_logout_token_lives_two_minutes_at_most() -> None:
     assert problem_of({"backchannel": {"token_lifetime": "3m"}}) == "logout.backchannel.token_lifetime: must be at most 120s"
 

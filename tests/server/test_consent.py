@@ -44,7 +44,7 @@ def test_yes_leads_to_the_application_with_a_code(signed_in: OpBrowser) -> None:
     assert signed_in.redeem(answer.query["code"], "asking").status == 200
 
 
-@pytest.mark.spec("SM-02", "CO-11")
+@pytest.mark.spec("SM-02", "CO-11", "WR-20")
 def test_no_leads_to_the_application_with_access_denied_state_and_session_state(signed_in: OpBrowser) -> None:
     answer = signed_in.submit(consent_page(signed_in, state="kept"), "deny")
 

@@ -72,6 +72,7 @@ def test_a_script_can_read_why_its_token_was_refused(browser: OpBrowser) -> None
     assert answer.header("WWW-Authenticate")
 
 
+@pytest.mark.spec("RI-02", "WR-08")
 @pytest.mark.parametrize("path", ["/authorization", "/end_session", "/login", "/consent", "/", "/check_session", "/health/live"])
 def test_pages_for_people_are_not_for_scripts_of_other_origins(browser: OpBrowser, path: str) -> None:
     assert ask(browser, path, SPA, "GET").status == 405

@@ -144,7 +144,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.spec("REG-01", "REG-02", "REG-04", "REG-07", "REG-09")
+@pytest.mark.spec("REG-01", "REG-02", "REG-04", "REG-07", "REG-09", "PY-07")
 @pytest.mark.parametrize(("given", "error"), BAD.values(), ids=BAD.keys())
 def test_bad_metadata_is_refused_with_the_specifications_code(op: Op, browser: OpBrowser, given: dict[str, Any], error: str) -> None:
     answer = register(browser, **given)

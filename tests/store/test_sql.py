@@ -134,6 +134,7 @@ def test_each_connection_is_durable_and_checks_references(store: Store) -> None:
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
+@pytest.mark.spec("P7")
 @pytest.mark.parametrize(
     "look_up",
     [
