@@ -4,6 +4,7 @@ SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 CONFIG ?= conf/op.yaml
+FUZZ_EXAMPLES ?= 20000
 NPM := tests/browser/npm
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -13,7 +14,7 @@ EXTRAS_cluster := postgresql,redis
 EXTRAS_dev := test,dev
 
 .NOTPARALLEL:
-.PHONY: help demo cluster test check format run docs coverage-of-clauses bench bench-notices growth round-trips crash outage crash-told told test-needs clean
+.PHONY: help demo cluster test check format run docs coverage-of-clauses bench bench-notices growth round-trips crash outage crash-told told fuzz test-needs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,7 +66,10 @@ crash: $(VENV)/installed-dev test-needs  ## kill the server at random points of 
 outage: $(VENV)/installed-dev test-needs  ## end PostgreSQL and Redis under load: make outage [OUTAGE_ARGS="--outages 20"]
 	@$(BIN)/python -m tests.flows.outage $(OUTAGE_ARGS)
 
-crash-told: $(VENV)/installed-dev test-needs  ## ... and count what the RPs were told afterwards: make crash-told [CRASH_ARGS="--servers 2 --seed 1"]
+crash-fuzz: $(VENV)/installed-dev  ## try the parsers with far more than the tests do: make fuzz [FUZZ_EXAMPLES=20000 FUZZ_ARGS="-k cookie"]
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest -m fuzz $(FUZZ_ARGS) tests/parsers tests/examples
+
+told: $(VENV)/installed-dev test-needs  ## ... and count what the RPs were told afterwards: make crash-told [CRASH_ARGS="--servers 2 --seed 1"]
 	@$(BIN)/python -m tests.flows.told_crash $(CRASH_ARGS)
 
 told: $(VENV)/installed-dev  ## log out from 20 RPs, 5 of them faulty, and print how long the user waits: make told [TOLD_ARGS="--logouts 20"]

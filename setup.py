@@ -50,6 +50,8 @@ TEST = [
     "pytest-cov>=7",  # the first that leaves subprocesses to coverage itself
     "pytest-xdist>=3.6",  # the tests on every core
     "coverage>=7.10",  # `patch = subprocess`: the servers that tests start are measured too
+    "ada-url>=1.15",  # reads URLs as browsers do: what our own reading is compared with
+    "html5lib>=1.1",  # reads pages as browsers do, tags that do not balance included
     "hypothesis>=6.100",  # properties of endpoints over inputs that nobody would think of
     "playwright>=1.45",  # drives the system's own browsers; downloads none
     "gunicorn>=23",  # WSGI servers of other people, under which the OP must run too

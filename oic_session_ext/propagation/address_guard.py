@@ -20,6 +20,7 @@ _LOCALHOST_NAMES = frozenset(
     {"localhost", "localhost.localdomain", "localhost6", "localhost6.localdomain6", "ip6-localhost", "ip6-loopback"}
 )
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+_HAS_TWO_READINGS = re.compile(r"[\x00-\x20\x7f\\]")  # some readers drop these or take "\" for "/", others do not
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
@@ -58,7 +59,7 @@ class AddressGuard:
             parts.port  # noqa: B018 - reading it checks it
         except ValueError:
             return "is not a URI"
-        if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc or "\\" in uri:
+        if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc or _HAS_TWO_READINGS.search(uri):
             return "must be an http or https URI with a host and without a user name"
         address = address_of_host(host)
         if ("[" in parts.netloc) != isinstance(address, IPv6Address) or "%" in host:

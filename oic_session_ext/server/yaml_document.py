@@ -50,8 +50,10 @@ def read_yaml(data: bytes) -> YamlDocument:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as err:
         return _unreadable("is not UTF-8 text", data[: err.start].count(b"\n") + 1)
+    reader = YAML(typ="safe", pure=True)
+    reader.composer.warn_double_anchors = False  # YAML 1.2 allows a name twice; the warning would print the lines, secret ones too
     try:
-        node = YAML(typ="safe", pure=True).compose(text)  # nodes know their lines; values are made of them below
+        node = reader.compose(text)  # nodes know their lines; values are made of them below
     except MarkedYAMLError as err:
         is_cut_off = "stream" in str(err.problem) and err.context_mark is not None
         mark = err.context_mark if is_cut_off else err.problem_mark  # where it was opened, rather than the file's end
