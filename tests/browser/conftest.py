@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, NoReturn, Protocol
+from typing import Literal, Protocol
 
 import pytest
-from playwright.sync_api import BrowserContext, Playwright, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Playwright, expect
 
 expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 
@@ -36,31 +34,18 @@ _FLAGS = [
 class ChromiumContexts(Protocol):
     """Starts one more Chromium, with a profile and cookies of its own."""
 
-    def __call__(self, third_party_cookies: ThirdPartyCookies = "allowed") -> BrowserContext:
-        """Return the browser, which is closed for you; its first page must stay open, for Chromium leaves the profile with the last."""
+    def __call__(self, third_party_cookies: ThirdPartyCookies = "allowed", *flags: str) -> BrowserContext:
+        """Return the browser, which is closed for you; its first page must stay open, for Chromium leaves the profile with the last.
+
+        `flags`: more of them for the command line.
+        """
         ...
-
-
-@pytest.fixture(scope="session")
-def chromium_executable() -> str:
-    """The system's Chromium; without one the test is skipped, in CI it fails."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        _missing("no Chromium on this machine (Debian/Ubuntu: apt-get install chromium)")
-    return path
-
-
-@pytest.fixture(scope="session")
-def playwright_driver() -> Iterator[Playwright]:
-    """One driver process for all browsers."""
-    with sync_playwright() as playwright:
-        yield playwright
 
 
 @pytest.fixture
 def chromium_context(chromium_executable: str, playwright_driver: Playwright, tmp_path: Path) -> Iterator[ChromiumContexts]:
     """Starts browsers, as many as a test has users or machines, and closes them afterwards."""
-    with _chromium_contexts(chromium_executable, playwright_driver, tmp_path) as start:
+    with chromium_contexts(chromium_executable, playwright_driver, tmp_path) as start:
         yield start
 
 
@@ -69,15 +54,16 @@ def module_chromium_context(
     chromium_executable: str, playwright_driver: Playwright, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ChromiumContexts]:
     """The same for tests that share a browser and clear its cookies themselves; closed after the module."""
-    with _chromium_contexts(chromium_executable, playwright_driver, tmp_path_factory.mktemp("profiles")) as start:
+    with chromium_contexts(chromium_executable, playwright_driver, tmp_path_factory.mktemp("profiles")) as start:
         yield start
 
 
 @contextmanager
-def _chromium_contexts(executable: str, playwright: Playwright, folder: Path) -> Iterator[ChromiumContexts]:
+def chromium_contexts(executable: str, playwright: Playwright, folder: Path) -> Iterator[ChromiumContexts]:
+    """What starts browsers, whose profiles are kept below `folder`; they are closed at the end."""
     started: list[BrowserContext] = []
 
-    def start(third_party_cookies: ThirdPartyCookies = "allowed") -> BrowserContext:
+    def start(third_party_cookies: ThirdPartyCookies = "allowed", *flags: str) -> BrowserContext:
         profile = folder / f"chromium-{len(started)}"
         preferences = {"profile": {"cookie_controls_mode": _COOKIE_CONTROLS_MODE[third_party_cookies]}}
         (profile / "Default").mkdir(parents=True)
@@ -87,7 +73,7 @@ def _chromium_contexts(executable: str, playwright: Playwright, folder: Path) ->
             executable_path=executable,
             # Playwright's own flags switch off partitions and the back/forward cache: tests want what people have.
             ignore_default_args=True,
-            args=[*_FLAGS, f"--user-data-dir={profile}"],
+            args=[*_FLAGS, *flags, f"--user-data-dir={profile}"],
         )
         started.append(context)
         return context
@@ -97,9 +83,3 @@ def _chromium_contexts(executable: str, playwright: Playwright, folder: Path) ->
     finally:
         for context in started:
             context.close()
-
-
-def _missing(problem: str) -> NoReturn:
-    if os.environ.get("CI"):
-        pytest.fail(problem)
-    pytest.skip(problem)

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import module_chromium_context
 from tests.certification.op_process import OP_HOST, RP_HOST, OpProcess
 from tests.certification.relying_party import RelyingParty
 from tests.certification.suite import Suite
 from tests.certification.throwaway_ca import ThrowawayCa
 from tests.certification.user_agent import UserAgent
+
+__all__ = ["module_chromium_context"]
 
 
 @pytest.fixture(scope="session")
