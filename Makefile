@@ -66,11 +66,11 @@ crash: $(VENV)/installed-dev test-needs  ## kill the server at random points of 
 outage: $(VENV)/installed-dev test-needs  ## end PostgreSQL and Redis under load: make outage [OUTAGE_ARGS="--outages 20"]
 	@$(BIN)/python -m tests.flows.outage $(OUTAGE_ARGS)
 
-crash-fuzz: $(VENV)/installed-dev  ## try the parsers with far more than the tests do: make fuzz [FUZZ_EXAMPLES=20000 FUZZ_ARGS="-k cookie"]
-	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest -m fuzz $(FUZZ_ARGS) tests/parsers tests/examples
-
-told: $(VENV)/installed-dev test-needs  ## ... and count what the RPs were told afterwards: make crash-told [CRASH_ARGS="--servers 2 --seed 1"]
+crash-told: $(VENV)/installed-dev test-needs  ## ... and count what the RPs were told afterwards: make crash-told [CRASH_ARGS="--servers 2 --seed 1"]
 	@$(BIN)/python -m tests.flows.told_crash $(CRASH_ARGS)
+
+fuzz: $(VENV)/installed-dev  ## try the parsers with far more than the tests do: make fuzz [FUZZ_EXAMPLES=20000 FUZZ_ARGS="-k cookie"]
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest -m fuzz $(FUZZ_ARGS) tests/parsers tests/examples
 
 told: $(VENV)/installed-dev  ## log out from 20 RPs, 5 of them faulty, and print how long the user waits: make told [TOLD_ARGS="--logouts 20"]
 	@$(BIN)/python -m tests.flows.faulty_rps $(TOLD_ARGS)
