@@ -154,6 +154,15 @@ class AuthorizationSeam(Seam):
             return None  # a forged or mangled cookie is no login; pyoidc would answer 500
         return None if identity is None else CompletedLogin(uid=str(identity["uid"]), acr=acr, auth_time=int(at) or self.clock())
 
+    def is_session_revoked(self, request: Any = "", cookie: Any = None) -> bool:
+        """Tell whether a browser's login is worth nothing: nobody is signed in, or the user's sessions are revoked.
+
+        pyoidc raises a TypeError for a browser without a cookie.
+        """
+        method, acr = self.pick_auth({}, "any")
+        login = self.login_of_method(method, acr, cookie, "")
+        return login is None or bool(self.sdb.is_revoke_uid(login.uid))
+
     def consent_response(self, context: AuthorizationContext, uid: str, client: Mapping[str, Any]) -> Response | None:
         """Return the response that asks the user to allow the client, None when there is nothing to ask.
 
@@ -199,7 +208,7 @@ class AuthorizationSeam(Seam):
         query = urlencode([(name, value) for name, value in context.parameters.items() if name != "upm_answer"])
         asked: dict[str, Any] = {"authn_class_ref": acr, "query": query}
         asked.update({name: client[name] for name in ("policy_uri", "logo_uri", "tos_uri") if client.get(name)})
-        asked.update({name: areq[name] for name in ("ui_locales", "acr_values") if name in areq})
+        asked.update({name: areq[name] for name in ("ui_locales", "acr_values", "login_hint") if name in areq})
         if context.hint is not None:
             asked["as_user"] = (context.hint.sub,)
         return method(**asked)

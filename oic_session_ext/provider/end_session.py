@@ -29,9 +29,10 @@ from ..pages.security_headers import ANY_TARGET
 from ..parameters import parse_parameters, single_values
 from ..propagation.delivery import Delivery
 from ..settings import SessionManagementSettings
+from .replaced_logout import ReplacedLogout
 from .request_scope import BrowserSession, RequestScope
 from .responses import RawResponse, RedirectResponse, page_response
-from .seam import Seam, logger
+from .seam import logger
 
 _RESUME = "resume"
 _CONFIRMATION = "confirmation"
@@ -40,7 +41,7 @@ _READING_S = 6
 """How long a page that names RPs which were not told stays before it goes on; its link goes on at once, its button stays."""
 
 
-class EndSessionSeam(Seam):
+class EndSessionSeam(ReplacedLogout):
     """Answers logout requests in place of pyoidc, whose own redirects to any path of a registered host.
 
     `delivery` tells RPs over the back channel while the user waits; None leaves that to a worker, and the page says so.

@@ -10,7 +10,7 @@ from typing import Any
 
 from oic.exception import RedirectURIError
 
-from .authorization import AuthorizationSeam
+from .grant_expiry import GrantExpirySeam
 from .introspection import IntrospectionSeam
 from .registration import RegistrationSeam
 from .revocation import RevocationSeam
@@ -18,7 +18,7 @@ from .token_endpoint import TokenEndpointSeam
 from .userinfo import UserinfoSeam
 
 
-class HardeningMixin(TokenEndpointSeam, UserinfoSeam, RevocationSeam, IntrospectionSeam, RegistrationSeam, AuthorizationSeam):
+class HardeningMixin(TokenEndpointSeam, UserinfoSeam, RevocationSeam, IntrospectionSeam, RegistrationSeam, GrantExpirySeam):
     """Token, userinfo, discovery, registration, revocation and introspection endpoints that a certified OP can stand on."""
 
     def _verify_redirect_uri(self, areq: Any) -> None:

@@ -99,8 +99,11 @@ class IssuedTokens(Seam):
         return bool(self._factory("refresh_token").valid(text))
 
     def end_grant(self, grant_id: str) -> None:
-        """End a grant: whatever was issued from it is dead from now on."""
+        """End a grant: whatever was issued from it is dead from now on. Raises: KeyError: it has ended."""
         del self.sdb[grant_id]
+        refresh_tokens = self._factory("refresh_token")
+        if refresh_tokens is not None:  # pyoidc's own class keeps a copy of the row, and would bring the grant back from it
+            refresh_tokens.token_storage.pop(grant_id, None)
 
     def _opened(self, factory: Any, text: str, kind: TokenKind) -> OpenedToken:
         lifetime = int(factory.lifetime)

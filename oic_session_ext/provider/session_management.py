@@ -257,6 +257,10 @@ class SessionManagementMixin(SessionRoutes, LogoutTokenSeam, IdTokenSeam, Author
             cookie_header=cookie, headers=headers or {}, present=live, over=None if live else found, carried_session=live is not None
         )
 
+    def is_session_revoked(self, request: Any = "", cookie: Any = None) -> bool:
+        """Tell whether the OP session that a browser's cookie names is over, or there is none."""
+        return self.browser_session(self.new_scope(), cookie, None).present is None
+
     def dress(self, scope: RequestScope, response: Response) -> Response:
         """Return the response with the cookies that the browser is to have from now on."""
         browser = self._browser_of(scope)
