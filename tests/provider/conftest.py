@@ -502,6 +502,14 @@ def either(request: pytest.FixtureRequest) -> Any:
     return op
 
 
+@pytest.fixture(params=["stock", "op"])
+def logout_op(request: pytest.FixtureRequest) -> Any:
+    """pyoidc's provider as it comes, and with everything: for what session management brings."""
+    op = request.getfixturevalue(request.param)
+    op.is_stock = request.param == "stock"
+    return op
+
+
 @pytest.fixture
 def managed(make_op: Any) -> Op:
     """pyoidc's provider with session management alone."""

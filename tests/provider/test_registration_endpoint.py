@@ -32,7 +32,8 @@ def outcome(op, **given):
         return type(err).__name__
 
 
-def test_3_19_a_secret_does_not_end_after_a_day(either):
+@pytest.mark.defect("3.19")
+def test_a_secret_does_not_end_after_a_day(either):
     answer = register(either)
 
     assert answer.status == 201
@@ -40,6 +41,7 @@ def test_3_19_a_secret_does_not_end_after_a_day(either):
     assert answer.json["redirect_uris"] == GOOD["redirect_uris"]
 
 
+@pytest.mark.defect("2.26", "2.30")
 @pytest.mark.spec("REG-02", "REG-03")
 @pytest.mark.parametrize(
     ("given", "theirs"),
@@ -53,7 +55,7 @@ def test_3_19_a_secret_does_not_end_after_a_day(either):
     ],
     ids=str,
 )
-def test_2_30_what_a_logout_must_not_lead_to(either, given, theirs):
+def test_what_a_logout_must_not_lead_to(either, given, theirs):
     before = set(either.clients)
 
     answer = register(either, **given)
@@ -66,6 +68,7 @@ def test_2_30_what_a_logout_must_not_lead_to(either, given, theirs):
         assert set(either.clients) == before
 
 
+@pytest.mark.defect("3.19")
 @pytest.mark.parametrize(
     ("given", "theirs"),
     [
@@ -76,14 +79,15 @@ def test_2_30_what_a_logout_must_not_lead_to(either, given, theirs):
     ],
     ids=str,
 )
-def test_3_19_what_is_nonsense(either, given, theirs):
+def test_what_is_nonsense(either, given, theirs):
     before = set(either.clients)
 
     assert outcome(either, **given) == (theirs if either.is_stock else 400)
     assert either.is_stock or set(either.clients) == before
 
 
-def test_3_19_a_read_without_a_token(either):
+@pytest.mark.defect("3.19")
+def test_a_read_without_a_token(either):
     try:
         status = Answer.of(either.provider.registration_endpoint("client_id=basic", method="GET")).status
     except AttributeError:

@@ -1,0 +1,121 @@
+"""What pyoidc answers to an authorization request, as it comes, hardened, and with everything; and what discovery says of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import REDIRECT_URIS, Answer
+from .shown_on_both import outcome, signed_in, unsigned
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.mark.defect("3.5")
+@pytest.mark.spec("CO-03")
+def test_a_hint_of_the_user_signed_in(either):
+    browser = signed_in(either)
+    hint = either.redeem(browser.authorize().in_query["code"]).json["id_token"]
+
+    found = outcome(lambda: browser.renew(id_token_hint=hint))
+
+    assert found == ("AttributeError" if either.is_stock else 303)
+
+
+@pytest.mark.defect("3.5b", "3.6")
+@pytest.mark.spec("CO-03")
+def test_a_hint_of_somebody_who_is_not_signed_in(hardened, op):
+    for one in (hardened, op):
+        hint = one.id_token(sub="nobody")
+        assert one.browser().renew(id_token_hint=hint).in_query["error"] == "login_required"
+        assert signed_in(one).renew(id_token_hint=hint).in_query["error"] == "login_required"
+
+
+@pytest.mark.defect("3.7")
+@pytest.mark.spec("CO-01", "CO-11")
+def test_login_required_without_state(either):
+    answer = either.browser().renew()
+
+    assert answer.in_query["error"] == "login_required"
+    assert ("state" in answer.in_query) is not either.is_stock
+
+
+@pytest.mark.defect("3.8")
+@pytest.mark.spec("CO-08")
+def test_max_age_0(either):
+    browser = signed_in(either)
+    browser.authorize()
+    either.clock.advance(5)
+
+    assert ("code" in browser.authorize(max_age=0).in_query) is either.is_stock
+
+
+@pytest.mark.defect("3.8")
+@pytest.mark.spec("CO-08")
+@pytest.mark.parametrize("changes", [{"prompt": "login"}, {"max_age": 10}], ids=["prompt", "max_age"])
+def test_an_rp_that_says_the_user_has_answered(either, changes):
+    browser = signed_in(either)
+    browser.authorize()
+    either.clock.advance(3600)
+
+    assert ("code" in browser.authorize(upm_answer="true", **changes).in_query) is either.is_stock
+
+
+@pytest.mark.defect("3.9")
+def test_select_account_is_not_passed_over(either):
+    browser = signed_in(either)
+    browser.authorize()
+
+    assert ("code" in browser.authorize(prompt="select_account").in_query) is either.is_stock
+
+
+@pytest.mark.defect("3.11")
+def test_a_request_object_that_nobody_signed(either):
+    request = unsigned(
+        {"state": "smuggled", "redirect_uri": REDIRECT_URIS["basic"], "client_id": "basic", "response_type": "code", "scope": "openid"}
+    )
+
+    answer = signed_in(either).authorize(request=request, state=None)
+
+    assert (answer.in_query.get("state") == "smuggled") is either.is_stock
+
+
+@pytest.mark.defect("3.12")
+def test_a_request_uri_is_not_fetched(either, monkeypatch):
+    fetched = []
+    monkeypatch.setattr(either.provider.server, "http_request", lambda url, *_, **__: fetched.append(url))
+
+    outcome(lambda: signed_in(either).authorize(request_uri="http://169.254.169.254/latest"))
+
+    assert bool(fetched) is either.is_stock
+
+
+@pytest.mark.defect("3.17")
+@pytest.mark.spec("CO-11")
+@pytest.mark.parametrize(
+    ("client_id", "redirect_uri"),
+    [("basic", "https://basic.example.com/c%62"), ("post", "https://post.example.com/cb?foo=bar")],
+    ids=["encoded", "less query"],
+)
+def test_a_redirect_uri_that_is_nearly_registered(either, client_id, redirect_uri):
+    answer = signed_in(either).authorize(client_id, redirect_uri=redirect_uri)
+
+    assert (answer.header("Location") is not None) is either.is_stock
+
+
+@pytest.mark.defect("3.20")
+def test_what_discovery_offers(either):
+    metadata = Answer.of(either.provider.providerinfo_endpoint()).json
+
+    assert ("none" in metadata["id_token_signing_alg_values_supported"]) is either.is_stock
+    assert ("RSA1_5" in metadata["userinfo_encryption_alg_values_supported"]) is either.is_stock
+    assert metadata["request_uri_parameter_supported"] is either.is_stock
+    assert ("jwks_uri" in metadata) is not either.is_stock
+
+
+@pytest.mark.defect("3.25")
+@pytest.mark.spec("CO-11")
+@pytest.mark.parametrize("changes", [{"display": "wall"}, {"prompt": "whatever"}, {"claims": "{"}, {"max_age": "soon"}], ids=str)
+def test_a_bad_value_is_told_to_the_rp_and_not_to_the_person(either, changes):
+    found = outcome(lambda: signed_in(either).authorize(**changes))
+
+    assert (found == 303) is not either.is_stock
