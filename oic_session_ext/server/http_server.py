@@ -5,33 +5,50 @@ Two parties that disagree where a request ends let one person's request be answe
 
 from __future__ import annotations
 
+import re
 import socket
 from typing import Any
 
-from cheroot.server import HeaderReader, HTTPConnection
+from cheroot.server import HeaderReader
 from cherrypy._cpwsgi_server import CPWSGIHTTPRequest, CPWSGIServer
 
 from ..errors import ConfigError
+from .arrivals import Arrivals, ArrivingConnection
 from .settings import ListenSettings
 
 _SOFTWARE = "oic-session-ext"
 _ONCE = frozenset({b"Content-Length", b"Content-Type", b"Host", b"Authorization", b"Origin"})
-
-
-class _Headers(dict[bytes, bytes]):
-    """Header values by name; a second value for one that decides something is an error, where cheroot takes the last."""
-
-    def __setitem__(self, name: bytes, value: bytes) -> None:
-        if name in _ONCE and name in self:
-            raise ValueError("A header came more than once.")
-        super().__setitem__(name, value)
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class _StrictHeaderReader(HeaderReader):
-    """Leaves out names with an underscore: in WSGI `X_Forwarded_For` would pass for the proxy's own `X-Forwarded-For`."""
+    """Reads headers as RFC 9112, 5 has them, where cheroot lets pass what others read differently.
 
-    def _allow_header(self, key_name: bytes) -> bool:
-        return b"_" not in key_name
+    Leaves out names with an underscore: in WSGI `X_Forwarded_For` would pass for the proxy's own `X-Forwarded-For`. Leaves out `Expect`:
+    the body has arrived already.
+    """
+
+    def __call__(self, rfile: Any, hdict: dict[bytes, bytes] | None = None) -> dict[bytes, bytes]:
+        """Return the headers by name, those that come more than once joined. Raises: ValueError: they are none, or ambiguous."""
+        headers = {} if hdict is None else hdict
+        while (line := rfile.readline()) != b"\r\n":
+            name, colon, value = line.partition(b":")
+            if not line.endswith(b"\r\n"):
+                raise ValueError("A header line must end in CRLF.")
+            if not colon or not _NAME.fullmatch(name):  # a line that goes the last one on, or a blank before the colon, too (MUST)
+                raise ValueError("Illegal header line.")
+            name, value = name.title(), value[:-2].strip(b" \t")
+            if _CONTROL.search(value):
+                raise ValueError("Illegal header value.")
+            if b"_" in name or name == b"Expect":
+                continue
+            if name in headers:
+                if name in _ONCE:
+                    raise ValueError("A header came more than once.")
+                value = headers[name] + (b"; " if name == b"Cookie" else b", ") + value
+            headers[name] = value
+        return headers
 
 
 class StrictRequest(CPWSGIHTTPRequest):  # type: ignore[misc]
@@ -39,17 +56,18 @@ class StrictRequest(CPWSGIHTTPRequest):  # type: ignore[misc]
 
     header_reader = _StrictHeaderReader()
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.inheaders = _Headers()
-
     def read_request_line(self) -> bool:
         """Read the first line; False when it was refused."""
         try:
-            return bool(super().read_request_line())
+            if not super().read_request_line():
+                return False
         except ValueError:  # a URL that cannot be parsed, which cheroot answers 500
             self.simple_response("400 Bad Request", "Malformed Request-URI")
             return False
+        if self.uri.startswith(b"//"):  # a path to a proxy, which may close some; a host and a path to cheroot
+            self.simple_response("400 Bad Request", "Malformed Request-URI")
+            return False
+        return True
 
     def read_request_headers(self) -> bool:
         """Read the headers; False when they were refused, after which the connection is closed."""
@@ -64,7 +82,7 @@ class StrictRequest(CPWSGIHTTPRequest):  # type: ignore[misc]
         return True
 
 
-class StrictConnection(HTTPConnection):
+class StrictConnection(ArrivingConnection):
     """A connection whose requests are read strictly."""
 
     RequestHandlerClass = StrictRequest
@@ -95,6 +113,8 @@ class StrictServer(CPWSGIServer):  # type: ignore[misc]
         super().prepare()
         # one connection wakes every process and one gets it; the others must not wait for the next, with their own left alone
         self.socket.setblocking(False)
+        self._connections.close()  # cheroot's own, which has none yet
+        self._connections: Any = Arrivals(self)
 
 
 def bind_listening_socket(listen: ListenSettings) -> socket.socket:

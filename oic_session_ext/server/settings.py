@@ -115,7 +115,7 @@ class LimitSettings(SettingsSection):
     """A larger request line with headers is refused; leave room for an `id_token_hint` in a URL."""
 
     socket_timeout_s: Duration = 10
-    """A connection that is silent for so long is closed."""
+    """A request that takes longer to arrive, from first byte to last, is given up; so is a connection that is silent for so long."""
 
     shutdown_timeout_s: Duration = 10
     """How long a stopping server waits for requests under way."""
