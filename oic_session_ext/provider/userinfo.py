@@ -15,7 +15,7 @@ from ..errors import InvalidRequest, InvalidToken, ProtocolError
 from ..parameters import parse_parameters, single_values
 from .id_token import IdTokenSeam
 from .issued_tokens import IssuedTokens, TokenRefused
-from .responses import NO_STORE, RawResponse, bearer_refusal, json_response
+from .responses import NO_SNIFF, NO_STORE, RawResponse, bearer_refusal, json_response
 
 
 class TokenMissing(InvalidToken):
@@ -67,7 +67,7 @@ class UserinfoSeam(IssuedTokens, IdTokenSeam):
                 jwt = self.encrypt(jwt, client, client_id, "userinfo", "JWT" if alg else "")
         except (JWEException, NoSuitableSigningKeys) as err:
             raise InvalidRequest("the claims cannot be signed or encrypted as registered", detail=str(err)) from err
-        return RawResponse(jwt.encode(), 200, [("Content-Type", "application/jwt"), *NO_STORE])
+        return RawResponse(jwt.encode(), 200, [("Content-Type", "application/jwt"), NO_SNIFF, *NO_STORE])
 
 
 def _bearer_token(request: Any, authn: str | None) -> str:

@@ -31,7 +31,7 @@ from ..hooks import (
 )
 from ..model import NoticeState
 from ..provider import WebRequest
-from ..provider.responses import RawResponse
+from ..provider.responses import NO_SNIFF, RawResponse
 from ..store.base import Store
 from .settings import MetricsSettings
 
@@ -95,7 +95,7 @@ class Metrics:
         if scheme.lower() != "bearer" or not self._settings.is_access_token(token.strip()):
             raise InvalidToken("the metrics need their access token")
         body = self._counts() + generate_latest(self._notices)
-        return RawResponse(body, 200, [("Content-Type", CONTENT_TYPE_LATEST), ("Cache-Control", "no-store")])
+        return RawResponse(body, 200, [("Content-Type", CONTENT_TYPE_LATEST), NO_SNIFF, ("Cache-Control", "no-store")])
 
     def _counts(self) -> bytes:
         folder = os.environ.get(_MULTIPROCESS_FOLDER)
