@@ -9,7 +9,7 @@ from oic.oic.provider import AuthorizationEndpoint, RegistrationEndpoint, TokenE
 from oic.utils.http_util import Response
 
 from .authorization_request import DISPLAYS, PROMPTS, RESPONSE_TYPES
-from .responses import json_response
+from .responses import NO_SNIFF, json_response
 from .seam import Seam
 
 _ENCRYPTION_ALGS = ["RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]
@@ -85,11 +85,11 @@ class DiscoverySeam(Seam):
     def providerinfo_endpoint(self, handle: Any = "", **kwargs: Any) -> Response:
         """Answer a discovery request."""
         response = json_response(self.create_providerinfo().to_dict())
-        response.headers = [("Content-Type", "application/json"), ("Cache-Control", "public, max-age=300")]
+        response.headers = [("Content-Type", "application/json"), NO_SNIFF, ("Cache-Control", "public, max-age=300")]
         return response
 
     def jwks_endpoint(self, request: Any = "", **kwargs: Any) -> Response:
         """Answer a request for the OP's public keys (OIDCC-10.1)."""
         response = json_response(self.op_keys.public_jwks())
-        response.headers = [("Content-Type", "application/json"), ("Cache-Control", "public, max-age=300")]
+        response.headers = [("Content-Type", "application/json"), NO_SNIFF, ("Cache-Control", "public, max-age=300")]
         return response
