@@ -14,7 +14,7 @@ EXTRAS_cluster := postgresql,redis
 EXTRAS_dev := test,dev
 
 .NOTPARALLEL:
-.PHONY: help demo cluster test check format run docs coverage-of-clauses bench bench-notices growth round-trips crash outage crash-told told fuzz test-needs clean
+.PHONY: help demo cluster test check format run docs coverage-of-clauses bench bench-notices growth round-trips crash outage crash-told hostile told fuzz test-needs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ crash-told: $(VENV)/installed-dev test-needs  ## ... and count what the RPs were
 
 fuzz: $(VENV)/installed-dev  ## try the parsers with far more than the tests do: make fuzz [FUZZ_EXAMPLES=20000 FUZZ_ARGS="-k cookie"]
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest -m fuzz $(FUZZ_ARGS) tests/parsers tests/examples
+
+hostile: $(VENV)/installed-dev  ## send hostile requests to a running OP: make hostile [HOSTILE_ARGS="--requests 100000 --seed 1"]
+	@$(BIN)/python -m tests.flows.hostile $(HOSTILE_ARGS)
 
 told: $(VENV)/installed-dev  ## log out from 20 RPs, 5 of them faulty, and print how long the user waits: make told [TOLD_ARGS="--logouts 20"]
 	@$(BIN)/python -m tests.flows.faulty_rps $(TOLD_ARGS)
