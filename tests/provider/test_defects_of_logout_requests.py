@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import base64
+import time
 from urllib.parse import urlencode
 
 import pytest
 from jwkest.jwk import SYMKey
 from oic.oic.message import IdToken
+from oic.utils.http_util import make_cookie
 from oic.utils.jwt import JWT
 
 from oic_session_ext import jose
+from oic_session_ext.provider.keys import OpKeys
 
-from .conftest import CLIENT_RSA_KEY, ISSUER, SECRET, Answer
+from .conftest import CLIENT_RSA_KEY, ISSUER, SECRET, Answer, request_of
 from .shown_on_both import code_of, hint_claims, outcome, signed_in, unsigned
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+
+OUT = "https://basic.example.com/out"
 
 
 def stock_believes(op, hint):
@@ -92,9 +97,17 @@ def test_a_broken_cookie_is_not_a_fault(logout_op):
 
 
 @pytest.mark.defect("2.10")
-def test_a_path_that_is_not_registered(logout_op):
-    uri = "https://basic.example.com/evil?x=1"
-
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://basic.example.com/evil?x=1",
+        "https://basic.example.com/out?next=https://evil.example.com",
+        "https://basic.example.com/out#fragment",
+        "https://basic.example.com/out\r\nSet-Cookie: a=b",
+    ],
+    ids=["path", "query", "fragment", "CRLF"],
+)
+def test_a_uri_that_is_not_registered(logout_op, uri):
     if logout_op.is_stock:
         assert logout_op.provider.verify_post_logout_redirect_uri({"post_logout_redirect_uri": uri}, "basic") == uri
     else:
@@ -146,3 +159,113 @@ def test_a_logout_statement_signed_by_a_client(logout_op):
         for method in ("GET", "POST"):
             assert "evil.example" not in bob.end_session(method, **params).location
     assert bob.is_signed_in()
+
+
+def log_out_for(op, browser, hint, **params):
+    """The status of a logout request, or what it raises; where it succeeds it is a redirect, of pyoidc to its own question."""
+    text = urlencode({"id_token_hint": hint, "post_logout_redirect_uri": OUT} | params)
+    return outcome(lambda: browser.keep(Answer.of(op.provider.end_session_endpoint(text, cookie=browser.cookie))))
+
+
+def signed_in_with_hint(op):
+    browser = signed_in(op)
+    return browser, op.redeem(browser.authorize().in_query["code"]).json["id_token"]
+
+
+@pytest.mark.spec("RI-11")
+@pytest.mark.defect("2.9")
+def test_a_hint_that_expired_long_ago(logout_op):
+    browser, hint = signed_in_with_hint(logout_op)
+    long_ago = min(int(time.time()), logout_op.clock()) - 31 * 86400
+    claims = {**jose.read_unverified(hint).claims, "iat": long_ago - 3600, "exp": long_ago}
+    old = jose.sign(claims, OpKeys(logout_op.provider.keyjar).signing_key("RS256"), "RS256")
+
+    found = log_out_for(logout_op, browser, old)
+
+    assert found == (400 if logout_op.is_stock else 303)
+
+
+@pytest.mark.defect("2.9")
+def test_a_hint_whose_session_is_gone(logout_op):
+    browser, hint = signed_in_with_hint(logout_op)
+    logout_op.provider.clean_sessions(logout_op.provider.sdb.get_by_uid("alice"))
+
+    assert log_out_for(logout_op, browser, hint) == (400 if logout_op.is_stock else 303)
+
+
+def browser_of_two_rps(op):
+    """A browser in which a user is signed in at two RPs, as pyoidc's own cookie remembers it; the hint is that of the second one."""
+    op.provider.seed = op.provider.seed or b"s" * 32
+    browser = signed_in(op)
+    browser.authorize("basic")
+    hint = op.redeem(browser.authorize("post").in_query["code"], "post").json["id_token"]
+    remember(op, browser, "basic")
+    return browser, hint
+
+
+def remember(op, browser, client_id):
+    """Set the cookie in which pyoidc remembers a user and one client."""
+    header = make_cookie("pyoidc_sso", f"alice][{client_id}::{op.clock()}::sso", op.provider.seed, timestamp=str(op.clock()))[1]
+    browser.jar["pyoidc_sso"] = header.partition(";")[0].partition("=")[2]
+
+
+@pytest.mark.defect("2.13")
+def test_the_second_rp_of_a_browser_logs_out(logout_op):
+    browser, hint = browser_of_two_rps(logout_op)
+
+    found = log_out_for(logout_op, browser, hint, post_logout_redirect_uri="https://post.example.com/out")
+
+    assert found == (400 if logout_op.is_stock else 303)
+
+
+@pytest.mark.defect("2.13")
+def test_pyoidcs_cookie_of_one_rp_is_not_set(logout_op):
+    browser = logout_op.browser()
+    browser.jar["theirs"] = "x"
+    answer = browser.keep(Answer.of(authorized_without_login_cookie(logout_op, browser)))
+
+    assert ("pyoidc_sso" in answer.cookies) is logout_op.is_stock
+
+
+def authorized_without_login_cookie(op, browser):
+    """Sign a user in by something else than pyoidc's login cookie."""
+    method = op.provider.authn_broker[0][0]
+    method.authenticated_as = lambda *_, **__: ({"uid": "alice"}, op.clock())
+    return op.provider.authorization_endpoint(urlencode(request_of()), cookie=browser.cookie)
+
+
+@pytest.mark.defect("2.11")
+def test_no_redirect_is_guessed_and_none_without_a_question(logout_op):
+    logout_op.provider.seed = logout_op.provider.seed or b"s" * 32
+    browser = signed_in(logout_op)
+    browser.authorize()
+    remember(logout_op, browser, "basic")
+
+    answer = browser.keep(Answer.of(logout_op.provider.end_session_endpoint("", cookie=browser.cookie)))
+
+    if logout_op.is_stock:
+        assert jose.read_unverified(answer.in_query["sjwt"]).claims["redirect_uri"] == OUT
+    else:
+        assert answer.status == 200
+        assert browser.confirm(answer).header("Location") is None
+
+
+@pytest.mark.defect("2.11")
+@pytest.mark.parametrize("uris", [None, []], ids=["not registered", "none registered"])
+def test_a_client_without_redirect_uris_is_logged_out(logout_op, uris):
+    browser, hint = signed_in_with_hint(logout_op)
+    logout_op.clients["basic"] |= {"post_logout_redirect_uris": uris}
+    if uris is None:
+        del logout_op.clients["basic"]["post_logout_redirect_uris"]
+
+    found = outcome(lambda: Answer.of(logout_op.provider.end_session_endpoint(urlencode({"id_token_hint": hint}), cookie=browser.cookie)))
+
+    assert found == (400 if logout_op.is_stock else 200)
+
+
+@pytest.mark.spec("RI-13")
+@pytest.mark.defect("2.12")
+def test_a_client_id_that_is_not_the_hints(logout_op):
+    browser, hint = signed_in_with_hint(logout_op)
+
+    assert log_out_for(logout_op, browser, hint, client_id="post") == (303 if logout_op.is_stock else 200)  # ours asks
