@@ -36,6 +36,9 @@ _OURS = ("id_token_hint", "upm_answer")
 class AuthorizationSeam(Seam):
     """Authorization as both mixins need it: checked before pyoidc, decided here, answered in every response mode."""
 
+    login_lifetime_s = 43_200
+    """How long pyoidc's own login cookie signs a user in, in seconds; where there are OP sessions it only begins one."""
+
     def authorization_endpoint(self, request: Any = "", cookie: str | None = None, **kwargs: Any) -> Response:
         """Answer an authorization request (OIDCC-3.1.2).
 
@@ -143,8 +146,10 @@ class AuthorizationSeam(Seam):
             return scope.answered.login, True
         login = self.login_of_method(method, acr, cookie, authorization)
         claims_answer = context.parameters.get("upm_answer") == "true"
-        is_fresh = login is not None and claims_answer and self.clock() - login.auth_time < _FRESH_LOGIN_S
-        return login, is_fresh
+        age_s = 0 if login is None else self.clock() - login.auth_time
+        if age_s >= self.login_lifetime_s:
+            return None, False  # pyoidc believes its cookie for ever
+        return login, login is not None and claims_answer and age_s < _FRESH_LOGIN_S
 
     def login_of_method(self, method: Any, acr: str, cookie: Any, authorization: str) -> CompletedLogin | None:
         """Return what a pyoidc authentication method says of the request's cookie, None for nobody or a bad cookie."""
