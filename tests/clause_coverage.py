@@ -27,9 +27,9 @@ What the specifications ask of an OP, and of the example RPs, and the tests that
 Client Registration, OIDCD Discovery, OIDCSM Session Management, OIDCRIL RP-Initiated, OIDCFCL Front-Channel, OIDCBCL Back-Channel Logout.
 
 MUST, SHOULD and MAY are the specification's own words; PROSE is what it says without one of them, BCP is general security guidance, PROJECT
-is a rule of this project where the specifications are silent. IDs begin with MD for discovery, REG registration, SID what ends with a
-session, CO Core, SM session management, RI, FC and BC the three ways of logout, SEC security, RP relying parties, WR what OPs are often seen to
-do wrong, PY what pyoidc does, P what this project promises.
+is a rule of this project where the specifications are silent. IDs begin with MD for discovery, REG registration, SID what ends with
+a session, CO Core, SM session management, RI, FC and BC the ways of logout, SEC security, RP relying parties, WR what OPs are often seen
+to do wrong, PY what pyoidc does, P what this project promises.
 
 | ID | level | clause | what it asks | tests | the first test, or why there is none |
 |---|---|---|---|---|---|

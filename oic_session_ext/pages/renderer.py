@@ -89,6 +89,11 @@ class Pages:
         # A lone surrogate (half-decoded input) has no UTF-8: it becomes "?", not a failed request.
         return Page(status, headers, html.encode("utf-8", errors="replace"))
 
+    @property
+    def languages(self) -> list[str]:
+        """The BCP 47 tags of the languages that the pages can be in."""
+        return self._texts.tags
+
     def text(self, key: str, ui_locales: Sequence[str] = ()) -> str:
         """The sentence with this key as plain text, its `{places}` unfilled.
 

@@ -47,6 +47,11 @@ class Texts:
         english = sentences[DEFAULT_LANGUAGE]
         self._languages = {tag.lower(): Language(tag, {**english, **own}) for tag, own in sentences.items()}
 
+    @property
+    def tags(self) -> list[str]:
+        """The tags of the languages that there are, sorted."""
+        return sorted(language.tag for language in self._languages.values())
+
     def language(self, ui_locales: Sequence[str]) -> Language:
         """The first of the wanted languages that we have, else English; unknown tags are no error (OIDCRIL-2).
 

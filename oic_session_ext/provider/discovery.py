@@ -10,14 +10,14 @@ from oic.utils.http_util import Response
 
 from .authorization_request import DISPLAYS, PROMPTS, RESPONSE_TYPES
 from .responses import NO_SNIFF, json_response
-from .seam import Seam
+from .user_claims import UserClaimsSeam
 
 _ENCRYPTION_ALGS = ["RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]
 _ENCRYPTION_ENCS = ["A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A256GCM"]
 _ASSERTION_ALGS = ["RS256", "PS256", "ES256", "HS256", "HS384", "HS512"]
 
 
-class DiscoverySeam(Seam):
+class DiscoverySeam(UserClaimsSeam):
     """Publishes the provider's metadata in place of pyoidc, which advertises `none`, RSA1_5 and what it cannot do."""
 
     accepts_registration = False
@@ -30,8 +30,7 @@ class DiscoverySeam(Seam):
         scopes = [scope for scope in SCOPE2CLAIMS if scope != "offline_access"] + ["offline_access"]
         scopes += [scope for scope in self.extra_scope_dict or {} if scope not in scopes]
         claims = {"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "nonce"}
-        for source in (SCOPE2CLAIMS, self.extra_scope_dict or {}):
-            claims.update(claim for names in source.values() for claim in names)
+        claims.update(claim for names in self.claims_of_scope().values() for claim in names)
         claims.update(self.extra_claims or ())
         found: dict[str, Any] = {
             "issuer": self.name,
@@ -51,6 +50,7 @@ class DiscoverySeam(Seam):
             "subject_types_supported": ["public", "pairwise"],
             "prompt_values_supported": list(PROMPTS),
             "display_values_supported": list(DISPLAYS),
+            "ui_locales_supported": self.pages.languages,
             "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": [
                 "client_secret_basic",

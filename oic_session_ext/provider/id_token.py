@@ -11,12 +11,11 @@ from typing import Any
 from jwkest.jws import NoSuitableSigningKeys
 
 from .. import jose
-from .seam import Seam
+from ..claims_request import PROTOCOL_CLAIMS
+from .user_claims import UserClaimsSeam
 
-_RESERVED = frozenset({"iss", "sub", "aud", "exp", "iat", "acr", "nonce", "auth_time", "sid", "azp", "at_hash", "c_hash"})
 
-
-class IdTokenSeam(Seam):
+class IdTokenSeam(UserClaimsSeam):
     """Issues ID Tokens in place of pyoidc, whose own signing takes four times as long and drops `auth_time`."""
 
     id_token_lifetime_s = 3600
@@ -39,7 +38,7 @@ class IdTokenSeam(Seam):
         Raises: NoSuitableSigningKeys: no key of ours, or no secret of the client's, fits `alg`; `none` never does.
         """
         now = self.clock()
-        claims = {name: value for name, value in _as_dict(user_info).items() if name not in _RESERVED}
+        claims = {name: value for name, value in _as_dict(user_info).items() if name not in PROTOCOL_CLAIMS}
         claims.update(iss=self.name, sub=session["sub"], aud=session["client_id"], iat=now, exp=now + self.id_token_lifetime_s)
         if auth_time:
             claims["auth_time"] = auth_time
@@ -64,12 +63,6 @@ class IdTokenSeam(Seam):
             return jose.sign(claims, self._signing_key(alg, client_id), alg)
         except (jose.BadKey, KeyError) as err:
             raise NoSuitableSigningKeys(f"no key for {alg}") from err
-
-    def userinfo_in_id_token_claims(self, session: Mapping[str, Any]) -> Any:
-        """Return the claims that the request wants in the ID Token; None, without parsing it, when it has no `claims`."""
-        if '"claims"' not in session.get("authzreq", ""):
-            return None
-        return super().userinfo_in_id_token_claims(session)
 
     def _signing_key(self, alg: str, client_id: str) -> jose.Key:
         if alg in jose.MAC_ALGS:

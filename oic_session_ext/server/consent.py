@@ -45,6 +45,7 @@ class ConsentPage:
         web.ask(request_id, session.id)
         client: Any = self._op.client(context.client_id)
         described = shown_of(client)
+        needed = self._op.consent_needed(context)
         page = self._op.pages.render(
             "consent",
             img_src=[described["logo_uri"]] if described["logo_uri"] else (),
@@ -55,7 +56,8 @@ class ConsentPage:
             request_id=request_id,
             client_name=client.get("client_name") or context.client_id,
             username=session.uid,
-            scopes=list(dict.fromkeys(context.parameters["scope"].split())),
+            scopes=list(dict.fromkeys([*context.parameters["scope"].split(), *sorted(one for one in needed if " " not in one)])),
+            claims=sorted(one.removeprefix("claim ") for one in needed if " " in one),
             **described,
         )
         return page_response(page)

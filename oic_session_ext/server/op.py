@@ -13,6 +13,7 @@ from oic.utils.authz import AuthzHandling
 from oic.utils.http_util import Response
 from oic.utils.keyio import KeyJar
 
+from ..claims_request import consent_for_claims
 from ..clock import Clock, system_clock
 from ..hooks import NO_HOOKS, Hooks
 from ..model import Consent, OpSession, Reason
@@ -100,17 +101,21 @@ class BundledProvider(Provider):
         offered = super().metadata()
         algs = [alg for alg in self.op_keys.signing_algs() if alg in ("RS256", "ES256")]
         offered["id_token_signing_alg_values_supported"] = offered["userinfo_signing_alg_values_supported"] = algs
+        offered["claims_supported"] = sorted({*offered["claims_supported"], *self.users.claim_names})
+        if self.users.claim_locales:
+            offered["claims_locales_supported"] = sorted(self.users.claim_locales)
         return offered
 
     def consent_response(self, context: AuthorizationContext, uid: str, client: Mapping[str, Any]) -> Response | None:
         """Return the way to the consent page when the user has not allowed the client all that it asks for (OIDCC-3.1.2.4)."""
         scope = self.scope()
         assert scope.uow is not None
-        answer, wanted = scope.answered.consent, frozenset(context.parameters.get("scope", "").split())
+        answer = scope.answered.consent
         if answer == "denied":
             raise AuthorizationError(context, "access_denied", "the user does not allow it")
         if answer is None and "consent" not in context.prompt and client.get("consent") == "skip":
             return None
+        wanted = self.consent_needed(context)
         given = scope.uow.consent(uid, context.client_id)
         allowed = given.scopes if given is not None else frozenset()
         if answer == "allowed":  # to ask for less takes nothing back
@@ -121,6 +126,11 @@ class BundledProvider(Provider):
         if "none" in context.prompt:
             raise AuthorizationError(context, "consent_required", "the user must be asked")
         return ConsentRedirect(f"{self.base_path}/{CONSENT_URL}?{urlencode(context.parameters)}")
+
+    def consent_needed(self, context: AuthorizationContext) -> frozenset[str]:
+        """Return what a user must allow for a request: its scopes, and what the claims need that it asks for by name."""
+        scopes = frozenset(context.parameters.get("scope", "").split())
+        return scopes | consent_for_claims(context.parameters, self.claims_of_scope())
 
     def browser_session(self, scope: RequestScope, cookie: str | None, headers: Mapping[str, str] | None) -> BrowserSession:
         """Return the OP session that the browser's cookie names; that of a user who was taken out of the settings ends here."""
@@ -154,5 +164,4 @@ class BundledProvider(Provider):
             raise TokenRefused("its user is not in the settings any more")
 
     def _userinfo(self, uid: str, client_id: str, wanted: Any = None) -> dict[str, Any]:
-        claims = self.users.claims(uid) or {}  # of somebody who was taken out of the settings, nothing is told
-        return {name: claims[name] for name in wanted or () if name in claims}
+        return dict(self.users.claims(uid) or {})  # of somebody who was taken out of the settings, nothing is told

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from ..checked_model import Problem
+from ..claims_request import PROTOCOL_CLAIMS
 from .setting_types import SettingsSection
 
 _ARGON2ID = re.compile(r"\$argon2id\$v=19\$m=(\d{1,10}),t=(\d{1,10}),p=(\d{1,10})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})")
@@ -35,32 +36,10 @@ _TEXT_CLAIMS = frozenset(
         "phone_number",
     }
 )
+_LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _FLAG_CLAIMS = frozenset({"email_verified", "phone_number_verified"})
-# What the protocol itself says about a token; a user's own data must not speak in its place.
-_RESERVED_CLAIMS = frozenset(
-    {
-        "iss",
-        "sub",
-        "aud",
-        "exp",
-        "nbf",
-        "iat",
-        "jti",
-        "nonce",
-        "auth_time",
-        "acr",
-        "amr",
-        "azp",
-        "sid",
-        "at_hash",
-        "c_hash",
-        "s_hash",
-        "events",
-        "cnf",
-        "_claim_names",
-        "_claim_sources",
-    }
-)
+# A user's own data must not speak in place of the protocol.
+_RESERVED_CLAIMS = PROTOCOL_CLAIMS | {"events", "cnf", "_claim_names", "_claim_sources"}
 
 
 def normalize_login_text(text: str) -> str:
@@ -107,20 +86,32 @@ class UserSettings(SettingsSection):
     """The password in plain text, for benchmarks alone (`login.cheap_passwords_for_benchmarks`)."""
 
     claims: dict[str, Any] = Field(default_factory=dict)
-    """What clients may learn about the user, by the names of OpenID Connect Core 5.1: `name`, `email`, `email_verified` ..."""
+    """What clients may learn about the user, by the names of OpenID Connect Core 5.1: `name`, `email`, `email_verified` ... A text may be
+    there in further languages, with the language's tag behind its name: `name#de`, `address#fr-CA`."""
 
     def problems(self) -> Iterator[Problem]:
         """Yield a missing or doubled password, and claims of a wrong kind."""
         if (self.password_hash is None) == (self.password is None):
             yield (), "must have exactly one of password_hash, password"
         for name, value in self.claims.items():
-            if name in _RESERVED_CLAIMS:
-                yield ("claims", name), "is set by the OP itself"
-            elif name in _FLAG_CLAIMS and not isinstance(value, bool):
-                yield ("claims", name), "must be true or false"
-            elif name in _TEXT_CLAIMS and not (isinstance(value, str) and value):
-                yield ("claims", name), "must be text; put it in quotes"
-            elif name == "address" and not (isinstance(value, dict) and all(isinstance(part, str) for part in value.values())):
-                yield ("claims", name), "must be a section whose values are text (OIDCC-5.1.1)"
-            elif name == "updated_at" and (isinstance(value, bool) or not isinstance(value, int | float)):
-                yield ("claims", name), "must be a number: seconds since 1970"
+            if problem := _claim_problem(name, value):
+                yield ("claims", name), problem
+
+
+def _claim_problem(tagged: str, value: Any) -> str:
+    name, separator, tag = tagged.partition("#")
+    if separator and not _LANGUAGE_TAG.fullmatch(tag):
+        return "must have a language tag, such as `de` or `fr-CA`, behind the #"
+    if name in _RESERVED_CLAIMS:
+        return "is set by the OP itself"
+    if separator and (name in _FLAG_CLAIMS or name == "updated_at"):
+        return "has no language"
+    if name in _FLAG_CLAIMS and not isinstance(value, bool):
+        return "must be true or false"
+    if name in _TEXT_CLAIMS and not (isinstance(value, str) and value):
+        return "must be text; put it in quotes"
+    if name == "address" and not (isinstance(value, dict) and all(isinstance(part, str) for part in value.values())):
+        return "must be a section whose values are text (OIDCC-5.1.1)"
+    if name == "updated_at" and (isinstance(value, bool) or not isinstance(value, int | float)):
+        return "must be a number: seconds since 1970"
+    return ""

@@ -38,6 +38,9 @@ class UserDirectory:
 
     def __init__(self, users: Sequence[UserSettings]) -> None:
         self._claims = {user.username: user.claims for user in users}
+        names = {name for user in users for name in user.claims}
+        self.claim_names = frozenset(name.partition("#")[0] for name in names)
+        self.claim_locales = frozenset(name.partition("#")[2] for name in names) - {""}
         self._passwords = {user.username: _stored_password(user) for user in users}
         hashed = next((stored for stored in self._passwords.values() if isinstance(stored, str)), None)
         self._nobody: str | bytes = secrets.token_bytes(32) if hashed is None else _without_match(hashed)

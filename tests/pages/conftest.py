@@ -45,6 +45,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
         "client_name": "Mail",
         "username": "alice",
         "scopes": ["openid", "calendar"],
+        "claims": ["shoe_size"],
         "client_uri": "https://rp.example.com/",
         "policy_uri": "https://rp.example.com/privacy",
         "tos_uri": "https://rp.example.com/terms",

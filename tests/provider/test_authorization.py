@@ -283,6 +283,7 @@ def test_a_session_cookie_that_comes_twice_is_nobody(op, browser):
     assert answer.in_query["error"] == "login_required"
 
 
+@pytest.mark.spec("OIDCC-3.1.2.1-prompt")
 @pytest.mark.parametrize("prompt", ["login", "select_account", "login consent"])
 def test_a_prompt_asks_somebody_signed_in_again(browser, prompt):
     browser.sign_in()
@@ -370,6 +371,7 @@ def test_a_session_is_over_after_its_absolute_time_even_when_used(make_op):
     assert not signed_in
 
 
+@pytest.mark.spec("OIDCC-5.5.1.1")
 def test_an_acr_that_must_be_met_asks_somebody_who_signed_in_otherwise(op, browser):
     browser.authorize_raw(urlencode(request_of()), answered=Answered(login=CompletedLogin("alice", "urn:weak", op.clock())))
     wish = json.dumps({"id_token": {"acr": {"essential": True, "values": [ACR]}}})
@@ -379,12 +381,14 @@ def test_an_acr_that_must_be_met_asks_somebody_who_signed_in_otherwise(op, brows
     assert "code" in browser.authorize(claims=wish, login="alice").in_query
 
 
+@pytest.mark.spec("OIDCC-5.5.1.1")
 def test_an_acr_that_must_be_met_and_that_nothing_here_gives_is_refused(browser):
     wish = json.dumps({"id_token": {"acr": {"essential": True, "value": "urn:unknown"}}})
 
     assert browser.authorize(claims=wish).in_query["error"] == "unmet_authentication_requirements"
 
 
+@pytest.mark.spec("OIDCC-5.5.1.1", "OIDCC-3.1.2.1")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -651,6 +655,7 @@ class AskingProvider(Provider):
         return Response("may it?")
 
 
+@pytest.mark.spec("OIDCC-3.1.2.4")
 def test_consent_is_asked_before_anything_is_issued_and_can_be_denied(make_op):
     op = make_op(provider=AskingProvider)
     browser = op.browser()

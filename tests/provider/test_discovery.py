@@ -124,6 +124,7 @@ def test_an_op_without_session_management_does_not_speak_of_logout(hardened):
     assert not {name for name in names if "logout" in name or "session" in name}
 
 
+@pytest.mark.spec("OIDCD-3")
 def test_every_name_is_registered_and_no_promise_is_false(metadata):
     assert set(metadata) <= REGISTERED_NAMES
     assert {name for name, value in metadata.items() if value is False} <= {
@@ -147,6 +148,7 @@ def test_request_objects_are_not_offered(metadata):
     assert metadata["request_uri_parameter_supported"] is False
 
 
+@pytest.mark.spec("OIDCD-3")
 def test_what_is_offered_works(op, metadata):
     browser = op.browser()
     assert metadata["code_challenge_methods_supported"] == ["S256"]

@@ -33,6 +33,7 @@ def test_claims_that_were_asked_for_by_name_are_told(op, browser):
     assert op.userinfo(tokens["access_token"]).json["email"] == "alice@example.com"
 
 
+@pytest.mark.spec("OIDCC-5.3.1")
 def test_the_token_may_come_in_the_form(op, browser):
     token = browser.sign_in()["access_token"]
 
@@ -138,6 +139,7 @@ def test_claims_of_a_sub_that_the_client_does_not_know_the_user_by_any_more_are_
     assert op.userinfo(tokens["access_token"]).status == 401
 
 
+@pytest.mark.spec("OIDCC-5.3.2")
 def test_userinfo_is_signed_for_a_client_that_wants_it(make_op):
     op = make_op()
     op.clients["basic"]["userinfo_signed_response_alg"] = "RS256"
@@ -169,6 +171,7 @@ def test_userinfo_that_cannot_be_signed_as_registered_is_refused(make_op, alg):
     assert (answer.status, answer.error) == (400, "invalid_request")
 
 
+@pytest.mark.spec("OIDCC-5.3.2")
 @pytest.mark.parametrize("signed", [False, True])
 def test_userinfo_is_encrypted_for_a_client_that_wants_it(make_op, signed):
     op = make_op()

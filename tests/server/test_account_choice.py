@@ -53,6 +53,7 @@ def test_the_user_may_sign_in_with_another_account(signed_in: OpBrowser) -> None
     assert id_token_claims(signed_in, answer)["sub"] != before
 
 
+@pytest.mark.spec("OIDCC-3.1.2.1-prompt")
 def test_it_is_asked_each_time(signed_in: OpBrowser) -> None:
     signed_in.submit(signed_in.login_page(prompt="select_account"), "continue")
 

@@ -74,6 +74,30 @@ def test_yes_is_remembered_for_the_user_the_client_and_the_scopes(signed_in: OpB
     assert signed_in.renew("asking", scope="openid email profile").error == "consent_required"
 
 
+@pytest.mark.spec("OIDCC-3.1.2.4")
+def test_claims_asked_for_by_name_are_asked_about_like_the_scope_that_tells_them(signed_in: OpBrowser) -> None:
+    by_name = {"claims": '{"userinfo": {"email": null, "shoe_size": null, "sub": null}, "id_token": {"phone_number": {"essential": true}}}'}
+    signed_in.submit(consent_page(signed_in, scope="openid"), "allow")
+
+    assert signed_in.renew("asking", **by_name).error == "consent_required"
+    page = consent_page(signed_in, **by_name)
+    assert all(text in page.text for text in ("your email address", "your phone number", "<code>shoe_size</code>"))
+    assert not any(text in page.text for text in ("your profile", "your postal address", "<code>sub</code>"))
+
+    assert signed_in.submit(page, "deny").query["error"] == "access_denied"
+    assert signed_in.renew("asking", **by_name).error == "consent_required"
+    signed_in.submit(consent_page(signed_in, **by_name), "allow")
+    assert "code" in signed_in.renew("asking", **by_name).query
+    assert "code" in signed_in.renew("asking", scope="openid email").query
+    assert signed_in.renew("asking", claims='{"userinfo": {"hat_size": null}}').error == "consent_required"
+
+
+def test_no_scope_can_stand_for_a_claim_asked_for_by_name(signed_in: OpBrowser) -> None:
+    signed_in.submit(consent_page(signed_in, scope="openid claim shoe_size"), "allow")
+
+    assert signed_in.renew("asking", claims='{"userinfo": {"shoe_size": null}}').error == "consent_required"
+
+
 def test_to_allow_less_takes_nothing_back(signed_in: OpBrowser) -> None:
     signed_in.submit(consent_page(signed_in, scope="openid email"), "allow")
     signed_in.submit(consent_page(signed_in, scope="openid profile", prompt="consent"), "allow")
@@ -89,6 +113,7 @@ def test_what_one_user_allowed_another_is_asked(op: Op, signed_in: OpBrowser) ->
     assert other.renew("asking").error == "consent_required"
 
 
+@pytest.mark.spec("OIDCC-3.1.2.1-prompt")
 def test_prompt_consent_asks_a_user_who_has_allowed_it_and_a_client_that_is_never_asked_about(signed_in: OpBrowser) -> None:
     signed_in.submit(consent_page(signed_in), "allow")
 
