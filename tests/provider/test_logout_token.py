@@ -7,11 +7,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from jwkest.jws import NoSuitableSigningKeys
 
 from oic_session_ext import jose
 from oic_session_ext.propagation.logout_token import logout_token_claims
 from oic_session_ext.testing import example_notice
-from tests.provider.conftest import CLIENT_JWKS, ISSUER, REDIRECT_URIS, SECRET, Op
+from tests.provider.conftest import CLIENT_JWKS, ISSUER, REDIRECT_URIS, SECRET, Op, public_part
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
@@ -175,3 +176,69 @@ def test_an_id_token_is_not_what_a_logout_token_is(op: Op) -> None:
 
     assert "events" not in jwt.claims
     assert jwt.header.get("typ") != "logout+jwt"
+
+
+# -- beside pyoidc's own ------------------------------------------------------------------------------------------------------
+
+
+def either_token(op: Any, **metadata: Any) -> str:
+    """A Logout Token as pyoidc makes it, or as we do."""
+    if not op.is_stock:
+        return token_for(op, **metadata)
+    client = {"backchannel_logout_uri": "https://basic.example.com/bc", **op.clients["basic"], **metadata}
+    return op.provider.do_back_channel_logout(client, "alice-here", "her-sid")[1]
+
+
+@pytest.mark.defect("2.24")
+def test_its_header_says_what_it_is_and_its_claims_do_not_say_the_key_again(logout_op: Any) -> None:
+    token = jose.read_unverified(either_token(logout_op))
+
+    assert (token.header.get("typ") == "logout+jwt") is not logout_op.is_stock
+    assert ("kid" in token.claims) is logout_op.is_stock
+
+
+@pytest.mark.defect("2.24")
+@pytest.mark.spec("BC-16")
+def test_it_is_signed_for_a_client_that_wants_no_signature(logout_op: Any) -> None:
+    header = jose.read_header(either_token(logout_op, id_token_signed_response_alg="none"))
+
+    assert (header["alg"] == "none") is logout_op.is_stock
+
+
+@pytest.mark.defect("2.24")
+@pytest.mark.spec("BC-14")
+def test_it_can_be_made_for_a_client_with_a_mac_algorithm(logout_op: Any) -> None:
+    if logout_op.is_stock:
+        with pytest.raises(NoSuitableSigningKeys):
+            either_token(logout_op, id_token_signed_response_alg="HS256")
+    else:
+        assert jose.read_header(either_token(logout_op, id_token_signed_response_alg="HS256"))["alg"] == "HS256"
+
+
+@pytest.mark.defect("2.24")
+@pytest.mark.spec("BC-15")
+def test_it_is_encrypted_where_that_is_registered(logout_op: Any) -> None:
+    keys = {"jwks": {"keys": [public_part(key) for key in CLIENT_JWKS["keys"]]}}
+
+    header = jose.read_header(either_token(logout_op, id_token_encrypted_response_alg="RSA-OAEP", **keys))
+
+    assert ("enc" in header) is not logout_op.is_stock
+
+
+@pytest.mark.defect("2.24")
+def test_it_is_good_for_minutes(logout_op: Any) -> None:
+    if logout_op.is_stock:
+        claims = jose.read_unverified(either_token(logout_op)).claims
+        assert claims["exp"] - claims["iat"] == 86_400
+    else:
+        assert logout_op.provider.session_settings.delivery.token_lifetime_s <= 300
+
+
+@pytest.mark.defect("2.24")
+def test_a_client_that_is_listed_without_its_own_id_is_told(logout_op: Any) -> None:
+    if logout_op.is_stock:
+        with pytest.raises(KeyError):
+            logout_op.provider.do_back_channel_logout({"backchannel_logout_uri": "https://basic.example.com/bc"}, "sub", "sid")
+    else:
+        del logout_op.clients["basic"]["client_id"]
+        assert token_for(logout_op)
