@@ -7,8 +7,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from http.client import HTTPConnection
@@ -18,6 +16,7 @@ from urllib.parse import quote
 
 import oic_session_ext
 from tests.bundled_op import CLIENTS, PASSWORDS, OpBrowser
+from tests.flows.preloaded import PreloadedProcess
 
 ROOT = Path(oic_session_ext.__file__).resolve().parents[1]
 _START_S = 60
@@ -40,7 +39,7 @@ class RunningOp:
             "clients": CLIENTS,
         }
         self.configure(**changes)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: PreloadedProcess | None = None
         self._starts = 0
 
     def configure(self, **changes: Any) -> None:
@@ -66,10 +65,7 @@ class RunningOp:
     def launch(self) -> None:
         """Start it and wait for nothing."""
         self._starts += 1
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        with self._log.open("ab") as log:
-            command = [sys.executable, "-m", "oic_session_ext.cli", "serve", str(self._file)]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        self.process = PreloadedProcess(["serve", str(self._file)], self._log, os.environ | {"PYTHONPATH": str(ROOT)})
 
     def stop(self) -> int:
         """Ask it to stop, as a supervisor does; return its exit code."""
@@ -105,7 +101,7 @@ class RunningOp:
     def _http_connection(self) -> HTTPConnection:
         return HTTPConnection("127.0.0.1", self.port, timeout=20)
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> PreloadedProcess:
         assert self.process is not None
         return self.process
 
