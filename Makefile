@@ -14,7 +14,7 @@ EXTRAS_cluster := postgresql,redis
 EXTRAS_dev := test,dev
 
 .NOTPARALLEL:
-.PHONY: help demo cluster test check format run docs coverage-of-clauses bench bench-notices growth round-trips crash outage crash-told hostile told fuzz test-needs clean
+.PHONY: help demo cluster test check format run docs coverage-of-clauses defects bench bench-notices growth round-trips crash outage crash-told hostile told fuzz matrix test-needs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,12 +41,16 @@ format: $(VENV)/installed-dev  ## lay the code out and mend what ruff can mend
 run: $(VENV)/installed-demo  ## run the OP that CONFIG=conf/op.yaml describes
 	@$(BIN)/oic-session-ext serve $(CONFIG)
 
-docs: $(VENV)/installed-demo  ## write docs/configuration.md anew from the settings, docs/clauses.md from the tests
+docs: $(VENV)/installed-demo  ## write docs/configuration.md anew from the settings, docs/clauses.md and docs/defects.md from the tests
 	$(BIN)/python -m oic_session_ext.server.configuration_reference > docs/configuration.md
 	$(BIN)/python -m tests.clause_coverage > docs/clauses.md
+	$(BIN)/python -m tests.defect_table > docs/defects.md
 
 coverage-of-clauses: $(VENV)/installed-dev  ## print what the specifications ask, and the test that shows each or why none does
 	@$(BIN)/python -m tests.clause_coverage
+
+defects: $(VENV)/installed-dev  ## print what pyoidc does wrong as it comes, and the tests that show it on pyoidc and not on ours
+	@$(BIN)/python -m tests.defect_table
 
 bench: $(VENV)/installed-dev  ## measure the OP: make bench DRIVE=path/to/drive.py [BENCH_ARGS="--peers peers.json --n 200"]
 	@$(BIN)/python -m bench.run $(if $(DRIVE),$(DRIVE),$(error say which driver: make bench DRIVE=path/to/drive.py)) $(BENCH_ARGS)
@@ -77,6 +81,9 @@ hostile: $(VENV)/installed-dev  ## send hostile requests to a running OP: make h
 
 told: $(VENV)/installed-dev  ## log out from 20 RPs, 5 of them faulty, and print how long the user waits: make told [TOLD_ARGS="--logouts 20"]
 	@$(BIN)/python -m tests.flows.faulty_rps $(TOLD_ARGS)
+
+matrix: $(VENV)/installed-dev test-needs $(NPM)/node_modules/.package-lock.json  ## measure what RPs see in which browser, write it to docs/browsers.md
+	@$(BIN)/python -m tests.browser.matrix docs/browsers.md $(MATRIX_ARGS)
 
 test-needs:
 	@tools/install_test_needs.sh
