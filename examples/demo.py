@@ -32,7 +32,6 @@ CHANNELS = {
     "session-management": "its page watches the OP session",
     "backchannel": "told by the back channel",
     "frontchannel": "told by the front channel",
-    "both": "told by both channels",
 }
 PEOPLE = (("alice", "wonderland"), ("bob", "builder"))  # as conf/demo.yaml has them
 READY_TIMEOUT_S = 60
@@ -113,27 +112,21 @@ def plan(config: Path, poll_ms: int) -> list[Part]:
     for number, client in enumerate(settings.clients):
         address = _origin(client.redirect_uris[0])
         name = client.client_name or client.client_id
-        channel = _channel(client)
+        channels = _channels(client)
         command = [sys.executable, str(ROOT / "examples" / "rp" / "app.py"), "--name", name, "--port", str(urlsplit(address).port)]
         command += ["--issuer", settings.issuer, "--client-id", client.client_id, "--poll-ms", str(poll_ms)]
-        command += ["--channel", channel, "--accent", ACCENTS[number % len(ACCENTS)]]
+        command += ["--channel", *channels, "--accent", ACCENTS[number % len(ACCENTS)]]
         is_down = client.backchannel_logout_uri is not None and _origin(client.backchannel_logout_uri) != address
-        note = "its back channel is down" if is_down else CHANNELS[channel]
+        note = "its back channel is down" if is_down else " and ".join(CHANNELS[channel] for channel in channels)
         parts.append(Part(name, address, address + "/", command, {"RP_CLIENT_SECRET": client.read_secret() or ""}, note))
         if is_down and client.backchannel_logout_uri is not None:
             parts.append(_failing_gateway(f"{name} gateway", client.backchannel_logout_uri, address))
     return parts
 
 
-def _channel(client: ClientSettings) -> str:
-    match client.frontchannel_logout_uri is not None, client.backchannel_logout_uri is not None:
-        case True, True:
-            return "both"
-        case True, False:
-            return "frontchannel"
-        case False, True:
-            return "backchannel"
-    return "session-management"
+def _channels(client: ClientSettings) -> list[str]:
+    registered = {"frontchannel": client.frontchannel_logout_uri, "backchannel": client.backchannel_logout_uri}
+    return [channel for channel, uri in registered.items() if uri is not None] or ["session-management"]
 
 
 def _failing_gateway(name: str, backchannel_logout_uri: str, rp_address: str) -> Part:

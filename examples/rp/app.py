@@ -3,8 +3,8 @@
     python examples/rp/app.py --name "RP A" --port 8081 --issuer http://localhost:8080 --client-id demo-a --client-secret ...
 
 `openid_client.py` speaks to the OP, `rp_sessions.py` keeps who is signed in here. How the RP learns that the OP session has ended
-is the choice of `--channel`: `static/session_monitor.js` watches from the page, or the OP tells `frontchannel.py` or
-`backchannel.py`. This file joins them: one handler per route.
+is the choice of `--channel`: the page watches the OP's iframe, the OP tells `frontchannel.py` or `backchannel.py`, or
+`session_status.py` asks it. The page's part is `../rp-helper`. This file joins them: one handler per route.
 """
 
 # CherryPy has no type hints, so its decorators have none either.
@@ -32,6 +32,7 @@ from logout_token import LogoutTokenValidator, SeenTokens
 from openid_client import ID_TOKEN_ALG, OpenIdClient, OpUnreachable, PendingSignIn, SignInRefused
 from rp_sessions import AlreadyEnded, BrowserSession, SessionTable, SignedIn
 from session_events import MAX_STREAMS, SessionEvents
+from session_status import SessionStatus
 
 HERE = Path(__file__).resolve().parent
 
@@ -39,6 +40,7 @@ ACCENTS = ("blue", "green", "purple", "orange", "red")
 NOTICES = {
     "ended": "You have been signed out here, because you are no longer signed in at the OpenID Provider as the same person.",
     "backchannel": "You have been signed out here: the OpenID Provider said, over the back channel, that your session has ended.",
+    "status": "You have been signed out here: the OpenID Provider says, when asked, that your session has ended.",
     "frontchannel": "You have been signed out here: the OpenID Provider's logout page asked for it in this browser (front channel).",
     "here": "You have signed out here in another window.",
 }
@@ -60,21 +62,26 @@ class ExampleRp:
         self._mount_channels()
 
     def _mount_channels(self) -> None:
-        options, channel = self._options, self._options.channel
-        if channel in ("backchannel", "both"):
+        options, channels = self._options, self._options.channel
+        if "backchannel" in channels:
             validator = LogoutTokenValidator(
                 options.issuer, options.client_id, self._client.jwks, alg=ID_TOKEN_ALG, require_typ=options.require_logout_token_typ
             )
             self.backchannel_logout = BackchannelLogout(validator, SeenTokens(), self._sessions)
-        if channel in ("frontchannel", "both"):
+        if "frontchannel" in channels:
             render = self._templates.get_template("frontchannel.html").render
             self.frontchannel_logout = FrontchannelLogout(
                 options.issuer, self._session, self._close_session, lambda text: render(options=options, text=text)
             )
-        if channel != "session-management":
-            events = SessionEvents(self._session)
-            self.session = SimpleNamespace(events=events)
-            cherrypy.engine.subscribe("stop", events.close_all, priority=10)  # before the server waits for its threads
+        self.session = SimpleNamespace()
+        if self._is_told():
+            self.session.events = SessionEvents(self._session)
+            cherrypy.engine.subscribe("stop", self.session.events.close_all, priority=10)  # before the server waits for its threads
+        if "status" in channels:
+            self.session.status = SessionStatus(self._client, self._sessions, self._session)
+
+    def _is_told(self) -> bool:
+        return not {"frontchannel", "backchannel"}.isdisjoint(self._options.channel)
 
     @cherrypy.expose
     @cherrypy.tools.allow(methods=["GET", "HEAD"])
@@ -90,6 +97,7 @@ class ExampleRp:
             user=user,
             auth_time=None if identity.auth_time is None else datetime.fromtimestamp(identity.auth_time, UTC),
             check_session_iframe=self._check_session_iframe(),
+            is_told=self._is_told(),
             csrf_token=session.csrf_token,
         )
 
@@ -123,17 +131,17 @@ class ExampleRp:
     @cherrypy.expose
     @cherrypy.tools.allow(methods=["GET"])
     def renew(self, **query: Any) -> str:
-        """Loaded in a hidden iframe on `changed`: ask the OP with `prompt=none` who is signed in now (OIDCSM-3.1).
+        """Loaded on `changed`, in a hidden iframe or by the page itself: ask the OP with `prompt=none` who is signed in now (OIDCSM-3.1).
 
         The ID Token goes along as the hint from here, so that no script ever holds it.
         """
         session = self._session()
         if session is None or session.user is None or session.user.sign_in_id != query.get("sign_in"):
-            return self._renewal("other_user")  # another tab signed out, or somebody else in
+            return self._renewal("other-user")  # another tab signed out, or somebody else in
         try:
             self._ask_op(session, "/silent", prompt="none", id_token_hint=session.user.identity.id_token)
         except OpUnreachable:
-            return self._renewal("no_answer")
+            return self._renewal("no-answer")
 
     @cherrypy.expose
     @cherrypy.tools.allow(methods=["GET"])
@@ -145,22 +153,19 @@ class ExampleRp:
             return self._renewal("refused")
         try:
             identity = self._client.finish(pending, _single(answer))
-        except SignInRefused:
-            return self._renewal("refused")
-        except OpUnreachable:
-            return self._renewal("no_answer")
-        if identity.sub != user.identity.sub:
-            return self._renewal("other_user")
-        try:
+            if identity.sub != user.identity.sub:
+                return self._renewal("other-user", ends=True)
             self._sessions.sign_in(session, SignedIn(identity, user.name, user.sign_in_id), instead_of=user)
-        except AlreadyEnded:
-            return self._renewal("refused")
-        return self._renewal("same_user", identity.session_state)
+        except (SignInRefused, AlreadyEnded):
+            return self._renewal("refused", ends=True)
+        except OpUnreachable:
+            return self._renewal("no-answer")
+        return self._renewal("same-user", identity.session_state)
 
     @cherrypy.expose("local-logout")
     @cherrypy.tools.allow(methods=["POST"])
     def local_logout(self, **form: Any) -> None:
-        """Sign out here only, asked for by `session_monitor.js`; having signed out already is a success too."""
+        """Sign out here only, asked for by `session_watch.js`; having signed out already is a success too."""
         session = self._session()
         if session is not None:
             self._require_csrf(session, form)
@@ -202,7 +207,12 @@ class ExampleRp:
     def _take_pending(self, session: BrowserSession | None, answer: Mapping[str, Any], path: str) -> PendingSignIn | None:
         return None if session is None else session.take_pending(_single(answer).get("state"), self._base_url + path)
 
-    def _renewal(self, outcome: str, session_state: str | None = None) -> str:
+    def _renewal(self, outcome: str, session_state: str | None = None, *, ends: bool = False) -> str:
+        """Tell the page around the iframe; or, where the page itself came here, `ends` says whether its session is over."""
+        if self._options.renew_by == "page":
+            if ends:
+                self._close_session()
+            raise cherrypy.HTTPRedirect(self._base_url + ("/?notice=ended" if ends else "/"), 303)
         cherrypy.response.headers["Content-Security-Policy"] = "default-src 'none'; script-src 'self'; frame-ancestors 'self'"
         cherrypy.response.headers["X-Frame-Options"] = "SAMEORIGIN"
         return self._templates.get_template("renewal.html").render(outcome=outcome, session_state=session_state)
@@ -228,7 +238,7 @@ class ExampleRp:
         return self._sessions.find(self._cookie_value())
 
     def _check_session_iframe(self) -> str | None:
-        return self._client.metadata().get("check_session_iframe") if self._options.channel == "session-management" else None
+        return self._client.metadata().get("check_session_iframe") if "session-management" in self._options.channel else None
 
     def _open_session(self) -> BrowserSession:
         session = self._sessions.open()
@@ -245,7 +255,7 @@ class ExampleRp:
         # Lax: the OP's answer arrives by a link-like navigation, which Strict would leave without the cookie. The iframe of a front
         # channel at an OP of another site needs None, which browsers take with https alone (every form has a CSRF token anyway).
         is_https = self._base_url.startswith("https:")
-        same_site = "None" if is_https and self._options.channel in ("frontchannel", "both") else "Lax"
+        same_site = "None" if is_https and "frontchannel" in self._options.channel else "Lax"
         cookie[self._cookie].update({"path": "/", "max-age": max_age, "httponly": True, "samesite": same_site})
         if is_https:
             cookie[self._cookie]["secure"] = True
@@ -289,7 +299,7 @@ def add_security_headers() -> None:
         headers.setdefault("X-Frame-Options", "DENY")
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "same-origin")
-    if not cherrypy.serving.request.path_info.startswith("/static/"):
+    if not cherrypy.serving.request.path_info.startswith(("/static/", "/session-monitor/")):
         headers.setdefault("Cache-Control", "no-store")
 
 
@@ -304,13 +314,17 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--client-secret", default=os.environ.get("RP_CLIENT_SECRET"), help="none: a public client")
     parser.add_argument(
         "--channel",
-        choices=("session-management", "frontchannel", "backchannel", "both"),
-        default="session-management",
-        help="how this RP learns that the OP session has ended; both: front and back channel",
+        nargs="+",
+        choices=("session-management", "frontchannel", "backchannel", "status"),
+        default=["session-management"],
+        help="how this RP learns that the OP session has ended, one or more; the page watches by the first that works",
     )
     parser.add_argument("--require-logout-token-typ", action="store_true", help="refuse Logout Tokens without typ logout+jwt")
     parser.add_argument("--poll-ms", type=int, default=5000, help="how often the page asks the OP iframe")
+    parser.add_argument("--status-poll-ms", type=int, default=60000, help="how often the page asks this server, which asks the OP")
+    parser.add_argument("--renew-by", choices=("frame", "page"), default="frame", help="where the prompt=none request is made")
     parser.add_argument("--renew-timeout-ms", type=int, default=10000, help="how long the page waits for a prompt=none answer")
+    parser.add_argument("--cool-down-ms", type=int, default=30000, help="how long until the next one, when the last has settled nothing")
     parser.add_argument("--accent", choices=ACCENTS, default="blue", help="to tell several RPs apart at a glance")
     options = parser.parse_args(arguments)
     options.base_url = options.base_url or f"http://localhost:{options.port}"
@@ -345,6 +359,11 @@ def main() -> int:
                 "error_page.default": rp.render_http_error,
             },
             "/static": {"tools.staticdir.on": True, "tools.staticdir.dir": str(HERE / "static")},
+            "/session-monitor": {
+                "tools.staticdir.on": True,
+                "tools.staticdir.dir": str(HERE.parent / "rp-helper"),
+                "tools.staticdir.match": r"\.js$",
+            },
         },
     )
     cherrypy.engine.signals.subscribe()

@@ -182,6 +182,29 @@ class OpenIdClient:
         names = (claims.get(claim) for claim in ("name", "preferred_username"))
         return next((name for name in names if isinstance(name, str) and name), identity.sub)
 
+    def session_status(self, sid: str) -> str | None:
+        """What the OP says of the session that it calls `sid`: `live`, `ended` or `unknown`; None when it does not tell this client.
+
+        No specification has this: it is the OP's own endpoint below the issuer, and off unless the OP's operator switched it on.
+
+        Raises: OpUnreachable: no usable answer now.
+        """
+        if self._client_secret is None:
+            return None
+        auth = (quote_plus(self.client_id), quote_plus(self._client_secret))
+        url = self.issuer.rstrip("/") + "/session_status"
+        try:
+            response = requests.post(url, {"sid": sid}, auth=auth, timeout=self._timeout_s, allow_redirects=False)
+            if response.status_code in (401, 404):
+                return None
+            answer = response.json()
+        except (requests.RequestException, ValueError) as err:
+            raise OpUnreachable(f"no usable answer from {url}") from err
+        status = answer.get("status") if response.status_code == 200 and isinstance(answer, dict) else None
+        if status not in ("live", "ended", "unknown"):
+            raise OpUnreachable(f"no usable answer from {url}")
+        return str(status)
+
     def logout_url(self, id_token_hint: str, post_logout_redirect_uri: str, state: str) -> str | None:
         """Where to send the browser to sign out at the OP too; None when the OP has no `end_session_endpoint`.
 

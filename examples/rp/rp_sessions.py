@@ -48,6 +48,7 @@ class BrowserSession:
     """What the RP keeps for one browser under the secret value `key` of its cookie. `user` is None while nobody is signed in.
 
     `ended_by` says who ended the latest sign-in, where that was neither the End-User nor the page. `over` is set at the end.
+    `asked_at` is when the OP was asked whether it still knows the session.
     """
 
     expires_at: int
@@ -57,6 +58,7 @@ class BrowserSession:
     logout_state: str | None = None
     user: SignedIn | None = None
     ended_by: str | None = None
+    asked_at: float = float("-inf")
     over: threading.Event = field(default_factory=threading.Event)
 
     def remember(self, state: str, pending: PendingSignIn) -> None:

@@ -1,7 +1,7 @@
 """`/session/events`: tells an open page at once that its session has ended here, whoever ended it (server-sent events).
 
 A stream holds one thread of the server and one of the browser's few connections, so there are so many and no more: a page beyond
-that asks again later. With an asynchronous server, streams are cheaper.
+that is refused, and watches in another way or tries again later. With an asynchronous server, streams are cheaper.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KEEP_ALIVE_S = 5.0  # also how long it takes to notice that the page has gone
 
 
 class SessionEvents:
-    """The endpoint: one `ended` event, with who ended it or `here`, then nothing more."""
+    """The endpoint: `live` while the session is, one `ended`, with who ended it or `here`, then nothing more."""
 
     exposed = True
     _cp_config: ClassVar[dict[str, Any]] = {"tools.allow.on": True, "tools.allow.methods": ["GET"], "response.stream": True}
@@ -34,8 +34,12 @@ class SessionEvents:
         """Stream to the page of one sign-in; a page of an earlier one is told at once that it is over."""
         if path:
             raise cherrypy.NotFound
+        if not self._places.acquire(blocking=False):
+            raise cherrypy.HTTPError(503, "Too many pages are open.")
         cherrypy.response.headers["Content-Type"] = "text/event-stream"
-        return self._stream(self._find_session(), sign_in)
+        stream = self._stream(self._find_session(), sign_in)
+        next(stream)  # begun: whenever it is closed now, its place is free again
+        return stream
 
     def close_all(self) -> None:
         """End every stream; for the end of the server."""
@@ -44,18 +48,16 @@ class SessionEvents:
             session.over.set()
 
     def _stream(self, session: BrowserSession | None, sign_in: str) -> Iterator[bytes]:
-        if not self._places.acquire(blocking=False):
-            yield b"retry: 30000\n\n"  # the page asks again after half a minute
-            return
         if session is not None:
             self._waiting.append(session)
         try:
+            yield b""
             yield b"retry: 2000\n\n"
             while session is not None and session.user is not None and session.user.sign_in_id == sign_in:
                 if self._is_closing:
                     return
-                if not session.over.wait(self._keep_alive_s):
-                    yield b": still signed in\n\n"
+                yield b"event: live\ndata:\n\n"
+                session.over.wait(self._keep_alive_s)
             ended_by = (session.ended_by if session is not None else None) or "here"
             yield f"event: ended\ndata: {ended_by}\n\n".encode()
         finally:

@@ -50,6 +50,7 @@ class FakeOp:
         self.session_states: Iterator[str] = (f"state{n}.salt" for n in range(1000))
         self.iframe_answers: list[str] = []  # the next answers of the OP iframe; the last one repeats
         self.authorize_hangs = False
+        self.session_status: tuple[int, Any] = (200, {"status": "live"})  # what a client's server is told of a `sid`
 
         self.authorize_requests: list[dict[str, str]] = []
         self.token_requests: list[dict[str, str]] = []
@@ -57,6 +58,7 @@ class FakeOp:
         self.jwks_requests = 0
         self.iframe_loads = 0
         self.polls: list[str] = []
+        self.status_requests: list[dict[str, str]] = []
         self._codes: dict[str, dict[str, str]] = {}
 
     @classmethod
@@ -188,6 +190,10 @@ class _Handler(BaseHTTPRequestHandler):
             request = {name: values[0] for name, values in parse_qs(body).items()}
             status, answer = self.op.token({"authorization": self.headers.get("Authorization", ""), **request})
             self._json(status, answer)
+        elif self.path == "/session_status":
+            request = {name: values[0] for name, values in parse_qs(body).items()}
+            self.op.status_requests.append({"authorization": self.headers.get("Authorization", ""), **request})
+            self._json(*self.op.session_status)
         else:
             self._answer(200, self.op.poll(body).encode(), "text/plain")
 

@@ -37,7 +37,7 @@ class Browser(requests.Session):
         response = self.visit(renew_url)
         if response.status_code == 303:
             response = self.get(self.answer_of_op(response.headers["Location"]), timeout=5)
-        return found(r'data-outcome="(\w+)"', response.text)
+        return found(r'data-renewal="([\w-]+)"', response.text)
 
     def csrf_token(self) -> str:
         """The one of the present page."""

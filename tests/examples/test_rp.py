@@ -144,7 +144,7 @@ def test_a_renewal_by_the_same_user_updates_the_session_state_alone(browser: Bro
     browser.sign_in()
     assert 'data-session-state="state0.salt"' in browser.visit("/").text
 
-    assert browser.renew() == "same_user"
+    assert browser.renew() == "same-user"
     page = browser.visit("/").text
     assert 'data-session-state="state1.salt"' in page
     assert "&lt;alice-sub&gt; the tester" in page
@@ -155,7 +155,7 @@ def test_a_renewal_by_another_user_is_reported_and_not_kept(browser: Browser, op
     browser.sign_in()
     op.sub = "bob-sub"
 
-    assert browser.renew() == "other_user"
+    assert browser.renew() == "other-user"
     assert "bob-sub" not in browser.visit("/").text
 
 
@@ -171,7 +171,7 @@ def test_a_renewal_that_the_op_refuses_is_reported(browser: Browser, op: FakeOp,
 def test_a_renewal_with_a_foreign_answer_is_refused(browser: Browser) -> None:
     browser.sign_in()
 
-    assert 'data-outcome="refused"' in browser.visit("/silent?state=x&code=y").text
+    assert 'data-renewal="refused"' in browser.visit("/silent?state=x&code=y").text
     assert browser.is_signed_in()
 
 
@@ -189,7 +189,7 @@ def test_the_page_of_an_earlier_sign_in_cannot_renew_or_end_a_later_one(browser:
     op.sub = "bob-sub"
     browser.sign_in()
 
-    assert 'data-outcome="other_user"' in browser.visit(found(r'data-renew-url="([^"]+)"', old_page)).text
+    assert 'data-renewal="other-user"' in browser.visit(found(r'data-renew-url="([^"]+)"', old_page)).text
     assert browser.submit("/local-logout", csrf_token=found(r'data-csrf-token="([^"]+)"', old_page)).status_code == 403
     assert "bob-sub" in browser.visit("/").text
 
@@ -311,7 +311,7 @@ def test_a_page_is_shown_without_watching_where_the_op_offers_no_iframe(op: Fake
         page = browser.visit("/").text
 
     assert "Not watched" in page
-    assert "session_monitor.js" not in page
+    assert "session_watch.js" not in page
 
 
 def test_an_op_that_is_down_is_a_page_that_says_so() -> None:

@@ -18,7 +18,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 @pytest.fixture(scope="module")
 def rp(serving_op: FakeOp) -> Iterator[str]:
     """An RP that has registered both channels; its base URL."""
-    with serving_rp(serving_op.issuer, "--channel", "both") as base_url:
+    with serving_rp(serving_op.issuer, "--channel", "frontchannel", "backchannel") as base_url:
         yield base_url
 
 
@@ -291,7 +291,7 @@ def test_behind_tls_the_cookie_reaches_the_iframe_of_an_op_on_another_site(op: F
     assert {"SameSite=None", "Secure", "HttpOnly"} <= set(cookie.split("; "))
 
 
-@pytest.mark.parametrize("path", ["/backchannel_logout", "/frontchannel_logout", "/session/events"])
+@pytest.mark.parametrize("path", ["/backchannel_logout", "/frontchannel_logout", "/session/events", "/session/status"])
 def test_an_rp_that_watches_the_iframe_has_no_other_channel(op: FakeOp, path: str, watching_rp: str) -> None:
     assert requests.get(watching_rp + path, timeout=20).status_code == 404
     assert requests.post(watching_rp + path, timeout=20).status_code == 404
@@ -304,7 +304,7 @@ def watching_rp(serving_op: FakeOp) -> Iterator[str]:
         yield base_url
 
 
-@pytest.mark.parametrize("path", ["/backchannel_logout/more", "/frontchannel_logout/more", "/session/events/more"])
+@pytest.mark.parametrize("path", ["/backchannel_logout/more", "/frontchannel_logout/more", "/session/events/more", "/session/status/more"])
 def test_there_is_nothing_below_the_endpoints(browser: Browser, path: str) -> None:
     method = "POST" if path.startswith("/back") else "GET"
 
@@ -329,11 +329,12 @@ def test_an_open_page_is_told_at_once_that_its_session_has_ended(browser: Browse
             frame(browser, iss=op.issuer, sid=sid)
         else:
             browser.submit("/local-logout", csrf_token=csrf_token)
-        told = [line for line in lines if line and not line.startswith(":")]
+        told = [line for line in lines if line]
 
     assert stream.headers["Content-Type"].startswith("text/event-stream")
     assert stream.headers["Cache-Control"] == "no-store"
-    assert told == ["event: ended", f"data: {word}"]
+    assert told[:2] == ["event: live", "data:"]
+    assert told[-2:] == ["event: ended", f"data: {word}"]
 
 
 def test_a_page_of_an_earlier_sign_in_is_told_at_once(browser: Browser, op: FakeOp) -> None:
@@ -350,11 +351,11 @@ def test_somebody_without_the_cookie_learns_nothing_of_a_session(browser: Browse
 def test_many_open_pages_leave_the_rp_serving(browser: Browser, op: FakeOp) -> None:
     url = events_url(browser)
     streams = [browser.get(url, stream=True, timeout=20) for _ in range(30)]
-    firsts = [next(stream.iter_lines()) for stream in streams]
+    begun = [stream for stream in streams if next(stream.iter_lines()) == b"retry: 2000"]
 
     assert browser.is_signed_in()
-    assert firsts.count(b"retry: 2000") == 24
-    assert firsts.count(b"retry: 30000") == 6
+    assert len(begun) == 24
+    assert [stream.status_code for stream in streams if stream not in begun] == [503] * 6
     tell(browser, op.logout_token(sid=sid_of(browser)))
     for stream in streams:
         stream.close()

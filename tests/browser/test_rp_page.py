@@ -1,4 +1,4 @@
-"""The RP's script in real Chromium: the example RP's own page, with an OP iframe that answers what the test says."""
+"""The example RP's page in real Chromium, watched through `rp-helper`, with an OP iframe that answers what the test says."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def op(serving_op: FakeOp) -> FakeOp:
 @pytest.fixture(scope="module")
 def rp(serving_op: FakeOp) -> Iterator[str]:
     """The RP's base URL."""
-    with serving_rp(serving_op.issuer, "--poll-ms", str(POLL_MS), "--renew-timeout-ms", "700") as base_url:
+    pace = ["--poll-ms", str(POLL_MS), "--renew-timeout-ms", "700", "--cool-down-ms", "500"]
+    with serving_rp(serving_op.issuer, *pace) as base_url:
         yield base_url
 
 
@@ -54,14 +55,14 @@ def page(context: BrowserContext, rp: str) -> Page:
     """Alice's page at the RP, watched, with `unchanged` seen once; `window.first` marks it until it is reloaded."""
     page = context.new_page()
     page.goto(rp + "/login")
-    expect_state(page, "unchanged")
+    expect_reason(page, "unchanged")
     page.evaluate("window.first = true")
     return page
 
 
-def expect_state(page: Page, state: str) -> None:
-    """Wait until the script has reported `state`."""
-    expect(page.locator("#session-status")).to_have_attribute("data-state", state)
+def expect_reason(page: Page, reason: str) -> None:
+    """Wait until the page shows what is known, and why."""
+    expect(page.locator("#session-status")).to_have_attribute("data-reason", reason)
 
 
 def expect_signed_out_here(page: Page) -> None:
@@ -112,7 +113,7 @@ def test_unchanged_asks_nothing_of_the_op(page: Page, op: FakeOp) -> None:
 
     assert silent_requests(op) == []
     assert op.iframe_loads == 1
-    expect_state(page, "unchanged")
+    expect_reason(page, "unchanged")
 
 
 @pytest.mark.spec("RP-03")
@@ -167,7 +168,7 @@ def test_back_shows_no_page_of_who_was_signed_out(page: Page, op: FakeOp) -> Non
 def test_error_stops_the_polling_without_a_request_to_the_op(page: Page, op: FakeOp) -> None:
     op.iframe_answers = ["error"]
 
-    expect_state(page, "stopped:cannot_check")
+    expect_reason(page, "blind")
     expect_no_more_polls(page, op)
     assert silent_requests(op) == []
     expect(page.locator("#user")).to_be_visible()
@@ -180,26 +181,26 @@ def test_a_message_from_elsewhere_is_ignored(context: BrowserContext, page: Page
     stranger.goto(op.issuer.replace("localhost", host) + "/check_session")
     with stranger.expect_popup() as popup:
         stranger.evaluate("url => { window.opened = window.open(url); }", rp + "/")
-    expect_state(popup.value, "unchanged")
+    expect_reason(popup.value, "unchanged")
 
     for answer in ("changed", "error"):
         stranger.evaluate("answer => window.opened.postMessage(answer, '*')", answer)
         page.evaluate("answer => window.postMessage(answer, '*')", answer)
 
     several_polls_later(popup.value, op)
-    expect_state(popup.value, "unchanged")
-    expect_state(page, "unchanged")
+    expect_reason(popup.value, "unchanged")
+    expect_reason(page, "unchanged")
     assert silent_requests(op) == []
 
 
 def test_an_outcome_that_another_window_makes_up_is_ignored(page: Page, op: FakeOp) -> None:
-    page.evaluate("window.postMessage({ renewal: 'other_user' }, '*')")
+    page.evaluate("window.postMessage({ renewal: 'other-user' }, '*')")
     op.authorize_hangs = True
     op.iframe_answers = ["changed", "silence"]
-    expect_state(page, "checking")
-    page.evaluate("window.postMessage({ renewal: 'other_user' }, '*')")
+    expect_reason(page, "changed")
+    page.evaluate("window.postMessage({ renewal: 'other-user' }, '*')")
 
-    expect_state(page, "no_answer")
+    expect_reason(page, "no-answer")
     expect(page.locator("#user")).to_be_visible()
 
 
@@ -207,7 +208,7 @@ def test_an_outcome_that_another_window_makes_up_is_ignored(page: Page, op: Fake
 def test_changed_for_ever_is_given_up_after_two_fruitless_renewals(page: Page, op: FakeOp) -> None:
     op.iframe_answers = ["changed"]
 
-    expect_state(page, "stopped:keeps_changing")
+    expect_reason(page, "keeps-changing")
     expect_no_more_polls(page, op)
     assert len(silent_requests(op)) == 2
     expect(page.locator("#user")).to_be_visible()
@@ -220,17 +221,17 @@ def test_changes_that_a_renewal_settles_are_followed_for_ever(page: Page, op: Fa
     several_polls_later(page, op)
 
     assert len(silent_requests(op)) == 4
-    expect_state(page, "unchanged")
+    expect_reason(page, "unchanged")
 
 
 def test_one_renewal_without_answer_is_forgiven(page: Page, op: FakeOp) -> None:
     op.authorize_hangs = True
     op.iframe_answers = ["changed", "silence"]
-    expect_state(page, "no_answer")
+    expect_reason(page, "no-answer")
     op.authorize_hangs = False
     op.iframe_answers = ["unchanged"]
 
-    expect_state(page, "unchanged")
+    expect_reason(page, "unchanged")
     assert page.evaluate("window.first")
 
 
@@ -245,17 +246,17 @@ def test_two_renewals_without_answer_are_a_sign_out_here(page: Page, op: FakeOp)
 
 def test_an_op_iframe_that_does_not_answer_is_loaded_anew(page: Page, op: FakeOp) -> None:
     op.iframe_answers = ["silence"]
-    expect_state(page, "no_answer")
+    expect_reason(page, "no-answer")
     op.iframe_answers = ["unchanged"]
 
-    expect_state(page, "unchanged")
+    expect_reason(page, "unchanged")
     assert op.iframe_loads > 1
 
 
 def test_a_second_tab_notices_that_the_first_signed_out(context: BrowserContext, page: Page, op: FakeOp, rp: str) -> None:
     second = context.new_page()
     second.goto(rp + "/")
-    expect_state(second, "unchanged")
+    expect_reason(second, "unchanged")
     page.get_by_role("button", name="Sign out", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("here and at the OpenID Provider")
     op.iframe_answers = ["changed"]
@@ -267,7 +268,7 @@ def test_a_second_tab_notices_that_the_first_signed_out(context: BrowserContext,
 def test_a_second_tab_does_not_end_what_another_user_began_in_the_first(context: BrowserContext, page: Page, op: FakeOp, rp: str) -> None:
     second = context.new_page()
     second.goto(rp + "/")
-    expect_state(second, "unchanged")
+    expect_reason(second, "unchanged")
     op.sub = "bob-sub"
     page.goto(rp + "/login?prompt=login")
     page.goto("about:blank")  # it polls no more: the next answer is for the second tab

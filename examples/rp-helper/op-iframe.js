@@ -1,0 +1,87 @@
+/* The first channel: the OP's check_session_iframe, asked by messages (OpenID Connect Session Management 1.0, 3.1). It costs no request. */
+import { hiddenFrame } from "./hidden-frame.js";
+
+const UNANSWERED_POLLS = 3;
+
+export class OpIframe {
+  name = "iframe";
+  #config;
+  #sessionState;
+  #clock;
+  #report;
+  #origin;
+  #frame = null;
+  #isLoaded = false;
+  #isPaused = true;
+  #unanswered = 0;
+  #timer = null;
+
+  constructor(config, sessionState, clock, report) {
+    this.#config = config;
+    this.#sessionState = sessionState;
+    this.#clock = clock;
+    this.#report = report;
+    this.#origin = new URL(config.url, location.href).origin;
+  }
+
+  resume() {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#unanswered = 0;
+    if (this.#frame === null) {
+      this.#frame = hiddenFrame("op-session-iframe", this.#config.url);
+      this.#frame.addEventListener("load", this.#begin);
+      window.addEventListener("message", this.#receive);
+      this.#askLater();
+    } else if (this.#isLoaded) this.#ask();
+    else this.#askLater();
+  }
+
+  pause() {
+    this.#isPaused = true;
+    this.#clock.clearTimeout(this.#timer);
+  }
+
+  /* Go on, but ask a pause later. */
+  postpone() {
+    this.#isPaused = false;
+    this.#unanswered = 0;
+    this.#askLater();
+  }
+
+  close() {
+    this.pause();
+    window.removeEventListener("message", this.#receive);
+    this.#frame?.remove();
+  }
+
+  #begin = () => {
+    this.#isLoaded = true;
+    if (!this.#isPaused) this.#ask();
+  };
+
+  #askLater() {
+    const { pollMs = 5_000 } = this.#config;
+    this.#clock.clearTimeout(this.#timer);
+    this.#timer = this.#clock.setTimeout(() => this.#ask(), pollMs * (0.9 + 0.2 * this.#clock.random())); // so that tabs do not ask in step
+  }
+
+  #ask() {
+    if (this.#unanswered === UNANSWERED_POLLS) {
+      this.#report("failed", "no-answer"); // an error page, perhaps
+      return;
+    }
+    this.#unanswered += 1;
+    if (this.#isLoaded) this.#frame.contentWindow.postMessage(`${this.#config.clientId} ${this.#sessionState()}`, this.#origin);
+    this.#askLater();
+  }
+
+  #receive = ({ origin, source, data }) => {
+    // Both are needed: the origin against strangers, the window against other pages of the same origin (OIDCSM-6).
+    if (origin !== this.#origin || source !== this.#frame.contentWindow || this.#isPaused) return;
+    if (data === "unchanged" || data === "changed" || data === "error") this.#unanswered = 0;
+    if (data === "unchanged") this.#report("live", "unchanged");
+    else if (data === "changed") this.#report("changed");
+    else if (data === "error") this.#report("failed", "blind"); // MUST NOT ask with prompt=none (OIDCSM-3.1)
+  };
+}
