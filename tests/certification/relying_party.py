@@ -200,6 +200,7 @@ class RelyingParty:
         """The code of an error that is brought to the redirect URI, with nothing that does not belong there (OIDCC-3.1.2.6)."""
         response = self.response_in(answer, place)
         assert set(response) - {"error_description", "error_uri"} == {"error", "state", "iss", "session_state"}, response
+        check_error_text(response)
         return response["error"]
 
     def redeem(self, code: str, **changes: str) -> Answer:
@@ -344,8 +345,14 @@ def check_token_error(answer: Answer, error: str, status: int = 400) -> None:
     """A token endpoint's refusal that is in order (RFC 6749, 5.2)."""
     assert (answer.status, answer.json["error"]) == (status, error), answer.text
     assert set(answer.json) <= {"error", "error_description", "error_uri"}
+    check_error_text(answer.json)
     assert answer.header("Content-Type") == "application/json"
     assert answer.header("Cache-Control") == "no-store"
+
+
+def check_error_text(error: dict[str, Any]) -> None:
+    """Code and description hold the characters alone that they may (RFC 6749, 4.1.2.1 and 5.2)."""
+    assert all(" " <= char <= "~" and char not in '"\\' for char in error["error"] + error.get("error_description", "")), error
 
 
 def check_error_page(answer: Answer, error: str | None = None) -> None:

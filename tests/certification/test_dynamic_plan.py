@@ -60,6 +60,17 @@ def test_a_client_registers_its_keys_by_value_and_signs_in_with_them(rp: Relying
     rp.log_in(agent)
 
 
+@pytest.mark.module("oidcc-server")
+def test_a_client_takes_its_registration_back_when_the_module_is_over(make_rp: Callable[..., RelyingParty], agent: UserAgent) -> None:
+    rp = make_rp()
+    authorization = {"Authorization": f"Bearer {rp.registered['registration_access_token']}"}
+    answer = rp.call("DELETE", rp.registered["registration_client_uri"], headers=authorization)
+
+    assert (answer.status, answer.body) == (204, b"")
+    check_error_page(agent.open(rp.url()))
+    assert rp.call("GET", rp.registered["registration_client_uri"], headers=authorization).status == 401
+
+
 @pytest.mark.module("oidcc-idtoken-rs256")
 def test_id_tokens_are_signed_with_rs256_where_the_client_asks_for_it(make_rp: Callable[..., RelyingParty], agent: UserAgent) -> None:
     rp = make_rp(id_token_signed_response_alg="RS256")
