@@ -7,6 +7,7 @@ brings it about. It ends with exit code 1 when there is one.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import sys
@@ -122,22 +123,27 @@ class HostileRun:
         return Spoiler(chance, self._pool.known, self._pool.registered, self._server.trap)
 
     def _through(self, flow: Flow, visitor: Visitor, wire: Wire) -> None:
-        """Go through a flow; before each of its requests send spoilt ones made of it."""
+        """Go through a flow; before or after each of its requests send spoilt ones made of it."""
         chance = visitor.chance
-        try:
+        with contextlib.suppress(StopIteration):
             request = next(flow)
             while self._left > 0:
-                for _ in range(chance.choice([0, 1, 2, 4, 8])):
-                    self._ask(self._spoiler(chance).spoilt(request), wire, chance)
-                if chance.random() < 0.2:
-                    self._ask_in_bytes(request, chance)
+                spoilt = chance.choice([0, 0, 1, 2, 4, 8])
+                before = chance.choice([0, spoilt])
+                self._spoil(request, before, wire, chance)
                 answer = self._ask(request, wire, chance)
                 if answer is None:
                     return
+                self._spoil(request, spoilt - before, wire, chance)
                 visitor.keep(answer)
                 request = flow.send(answer)
-        except StopIteration:
-            return
+
+    def _spoil(self, request: Request, times: int, wire: Wire, chance: Random) -> None:
+        for _ in range(times):
+            if chance.random() < 0.1:
+                self._ask_in_bytes(request, chance)
+            else:
+                self._ask(self._spoiler(chance).spoilt(request), wire, chance)
 
     def _ask(self, request: Request, wire: Wire, chance: Random) -> Answer | None:
         data = request.encode(f"localhost:{self._server.op.port}")
@@ -149,7 +155,8 @@ class HostileRun:
             return None
         with self._lock:
             self.outcome.statuses[answer.status] += 1
-            self.outcome.good_statuses[answer.status] += not request.is_spoilt
+            if not request.is_spoilt:
+                self.outcome.good_statuses[answer.status] += 1
         try:
             self._pool.harvest(answer, chance)
             for problem in problems(request, answer, self._pool):

@@ -16,6 +16,12 @@ ABUSED = "abused"
 """The user whose password is guessed."""
 
 
+_MORE: dict[str, dict[str, Any]] = {
+    "asking": {"introspection": "any", "frontchannel_logout_uri": "https://asking.example.com/out-of-sight"},
+    "spa": {"backchannel_logout_uri": "https://spa.example.com/told"},  # of no address: it is never told, and tried again and again
+}
+
+
 class HostileServer:
     """A running OP; `trap` is a port on this machine that registrations, requests and tokens name for the OP to be sent to."""
 
@@ -26,7 +32,7 @@ class HostileServer:
         self.op = RunningOp(
             folder,
             users=users,
-            clients=[client | ({"introspection": "any"} if client["client_id"] == "asking" else {}) for client in CLIENTS],
+            clients=[client | _MORE.get(client["client_id"], {}) for client in CLIENTS],
             login={"cheap_passwords_for_benchmarks": True, "throttle": {"window": "60s"}},
             registration={"mode": "open"},
             session_management={"status": True},
