@@ -20,6 +20,7 @@ from ..errors import InvalidToken, ProtocolError
 from ..guarded_fetch import FetchFailed
 from ..logout_registration import FLAGS, LogoutSupport, logout_metadata_problems, logout_support_problems
 from .pairwise import join_sector, sector_of
+from .request_object import request_object_problems
 from .seam import Seam
 
 _KEYS = ("jwks", "jwks_uri")
@@ -38,19 +39,29 @@ class RegistrationSeam(Seam):
 
         `request` is the JSON body, or the query string of a GET.
         """
+        registers = method.upper() == "POST"
         try:
-            if method.upper() == "POST":
+            if registers:
+                self.check_registrant(authn)
                 request = json.dumps(self._checked(request))
-            elif not (authn or "").startswith("Bearer "):
-                raise InvalidToken("the registration access token is needed")
+            elif not (authn or "").startswith("Bearer ") or not str(authn)[len("Bearer ") :].strip():
+                raise InvalidToken("the registration access token is needed")  # an empty one fits every client that has none
             response: Response = super().registration_endpoint(request, authn, method, **kwargs)
+            if response.status_code == 401:
+                raise InvalidToken("the registration access token is not good")
         except ProtocolError as err:
             return self.refuse_as_json(err)
         except (PyoidcError, AssertionError) as err:  # a value of a kind that pyoidc does not expect
             return self.refuse_as_json(_refusal("a value is malformed", detail=type(err).__name__))
-        if method.upper() == "POST" and response.status_code >= 400:
+        if registers and response.status_code >= 400:
             return self.refuse_as_json(_refusal(_description_of(response)))
         return response
+
+    def check_registrant(self, authn: str | None) -> None:
+        """Let an OP demand an initial access token (OIDCREG-3); `authn` is the Authorization header. As it is, anybody may register.
+
+        Raises: InvalidToken: this one may not.
+        """
 
     def do_client_registration(self, request: Any, client_id: str, ignore: list[str] | None = None) -> Any:
         """Return what is kept of a client. Raises: ProtocolError: it is refused, and nothing of it stays (RFC 7591, 3.2.2)."""
@@ -113,6 +124,10 @@ class RegistrationSeam(Seam):
             yield ("subject_type",), "pairwise needs redirect_uris with a host, or a sector_identifier_uri"
         yield from logout_metadata_problems(metadata)
         yield from logout_support_problems(metadata, LogoutSupport.of(self.outbound_settings()))
+        yield from request_object_problems(metadata, self.request_objects, self.address_guard)
+        for name in ("request_object_encryption_alg", "request_object_encryption_enc"):
+            if name in metadata:
+                yield (name,), "request objects cannot be encrypted here"
         if metadata.get("id_token_signed_response_alg") == "none":
             yield ("id_token_signed_response_alg",), "must not be none: such a token proves nothing"
         for name in ("jwks_uri", "sector_identifier_uri", "initiate_login_uri"):

@@ -88,6 +88,56 @@ def test_a_hint_that_is_none(logout_op, hint):
 
 
 @pytest.mark.defect("2.8")
+@pytest.mark.spec("RI-10", "RI-19")
+@pytest.mark.parametrize(
+    ("changes", "theirs"),
+    [
+        ({"iss": "https://other.example.com"}, "IssuerMismatch"),
+        ({"sub": None}, "MissingRequiredAttribute"),
+        ({"aud": None}, "MissingRequiredAttribute"),
+        ({"exp": None}, "MissingRequiredAttribute"),
+        ({"kid": "unknown"}, "NoSuitableSigningKeys"),
+    ],
+    ids=["iss", "no sub", "no aud", "no exp", "unknown key"],
+)
+def test_a_hint_that_says_too_little_or_is_not_ours(logout_op, changes, theirs):
+    browser, _ = signed_in_with_hint(logout_op)
+    claims = {name: value for name, value in (hint_claims(logout_op) | changes).items() if value is not None}
+    key = CLIENT_RSA_KEY if claims.pop("kid", None) else OpKeys(logout_op.provider.keyjar).signing_key("RS256")
+
+    found = log_out_for(logout_op, browser, jose.sign(claims, key, "RS256"))
+
+    assert found == (theirs if logout_op.is_stock else 200)  # ours asks
+
+
+@pytest.mark.defect("2.8", "2.12")
+@pytest.mark.spec("RI-07")
+@pytest.mark.parametrize("name", ["state", "client_id"])
+def test_a_parameter_that_comes_twice(logout_op, name):
+    browser, hint = signed_in_with_hint(logout_op)
+    text = urlencode([("id_token_hint", hint), ("post_logout_redirect_uri", OUT), (name, "basic"), (name, "post")])
+
+    found = outcome(lambda: Answer.of(logout_op.provider.end_session_endpoint(text, cookie=browser.cookie)))
+
+    theirs = {"state": "TooManyValues", "client_id": 303}[name]
+    assert found == (theirs if logout_op.is_stock else 400)
+
+
+@pytest.mark.defect("2.8")
+@pytest.mark.parametrize("value", ["alice", "alice::basic"], ids=["no client", "a colon in the name"])
+def test_a_cookie_that_says_something_else_is_not_a_fault(logout_op, value):
+    logout_op.provider.seed = logout_op.provider.seed or b"s" * 32
+    browser = logout_op.browser()
+    now = str(logout_op.clock())
+    header = make_cookie("pyoidc_sso", f"{value}::{now}::sso", logout_op.provider.seed, timestamp=now)[1]
+    browser.jar["pyoidc_sso"] = header.partition(";")[0].partition("=")[2]
+
+    found = outcome(lambda: Answer.of(logout_op.provider.end_session_endpoint("", cookie=browser.cookie)))
+
+    assert found == ("ValueError" if logout_op.is_stock else 200)
+
+
+@pytest.mark.defect("2.8")
 def test_a_broken_cookie_is_not_a_fault(logout_op):
     cookie = "pyoidc_sso=a|1|x; pyoidc=a|1|x"
 

@@ -128,6 +128,23 @@ def test_the_token_endpoints_errors(either, params, theirs, ours):
 
 
 @pytest.mark.defect("3.13")
+def test_a_code_that_was_used(either):
+    code = code_of(either)
+    either.redeem(code)
+
+    answer = either.redeem(code)
+
+    assert answer.error == ("access_denied" if either.is_stock else "invalid_grant")
+
+
+@pytest.mark.defect("3.13")
+def test_a_refresh_token_that_is_none(either):
+    answer = either.refresh("x")
+
+    assert answer.error == ("invalid_request" if either.is_stock else "invalid_grant")
+
+
+@pytest.mark.defect("3.13")
 def test_a_wrong_secret(either):
     answer = either.token({"grant_type": "authorization_code", "code": "x", "redirect_uri": "x"}, basic_auth("basic", "wrong"))
 

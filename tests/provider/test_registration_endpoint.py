@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from oic_session_ext.errors import InvalidToken
 from oic_session_ext.guarded_fetch import FetchFailed
 
 from .conftest import CLIENT_JWKS, Answer, public_part
@@ -41,7 +42,7 @@ def test_a_secret_does_not_end_after_a_day(either):
     assert answer.json["redirect_uris"] == GOOD["redirect_uris"]
 
 
-@pytest.mark.defect("2.26", "2.30")
+@pytest.mark.defect("2.22", "2.26", "2.30")
 @pytest.mark.spec("REG-02", "REG-03")
 @pytest.mark.parametrize(
     ("given", "theirs"),
@@ -52,6 +53,8 @@ def test_a_secret_does_not_end_after_a_day(either):
         ({"backchannel_logout_uri": "ftp://new.example.com/bc"}, 201),
         ({"backchannel_logout_uri": "http://169.254.169.254/latest"}, 201),
         ({"post_logout_redirect_uris": ["https://new.example.com/out#x"]}, 200),
+        ({"frontchannel_logout_uri": "https://new.example.com/fc#x"}, 201),
+        ({"backchannel_logout_uri": "https://new.example.com/bc#x"}, 201),
     ],
     ids=str,
 )
@@ -94,6 +97,37 @@ def test_a_read_without_a_token(either):
         status = None
 
     assert status == (None if either.is_stock else 401)
+
+
+@pytest.mark.defect("3.19")
+def test_what_a_client_may_trade_for_tokens_is_kept_although_it_does_not_say(either):
+    client_id = register(either).json["client_id"]
+
+    assert either.clients[client_id].get("grant_types") == (None if either.is_stock else ["authorization_code"])
+
+
+@pytest.mark.parametrize("authn", ["Bearer ", "Bearer   ", "Bearer x", "bearer x", "Basic x", "", None], ids=repr)
+@pytest.mark.parametrize("query", ["client_id=basic", "client_id=nobody", "", "client_id=public&client_id=basic"])
+def test_nobody_reads_a_registration_without_its_token(ours, query, authn):
+    answer = Answer.of(ours.provider.registration_endpoint(query, authn=authn, method="GET"))
+
+    assert (answer.status, answer.error) == (401, "invalid_token")
+    assert answer.header("WWW-Authenticate").startswith("Bearer ")
+
+
+def test_an_op_may_demand_an_initial_access_token(ours):
+    def check_registrant(authn):
+        if authn != "Bearer initial":
+            raise InvalidToken("an initial access token is needed")
+
+    ours.provider.check_registrant = check_registrant
+    before = set(ours.clients)
+
+    refused = register(ours)
+    taken = Answer.of(ours.provider.registration_endpoint(json.dumps(GOOD), authn="Bearer initial"))
+
+    assert (refused.status, refused.error) == (401, "invalid_token")
+    assert (taken.status, len(set(ours.clients) - before)) == (201, 1)
 
 
 def test_a_client_reads_its_registration_with_its_token(ours):
