@@ -51,11 +51,12 @@ TEST = [
     "pytest-xdist>=3.6",  # the tests on every core
     "coverage>=7.10",  # `patch = subprocess`: the servers that tests start are measured too
     "ada-url>=1.15",  # reads URLs as browsers do: what our own reading is compared with
-    "html5lib>=1.1",  # reads pages as browsers do, tags that do not balance included
     "hypothesis>=6.100",  # properties of endpoints over inputs that nobody would think of
     "playwright>=1.45",  # drives the system's own browsers; downloads none
+    "trustme>=1.2",  # a throwaway CA, for tests over TLS
     "gunicorn>=23",  # WSGI servers of other people, under which the OP must run too
     "granian>=2",
+    "selectolax>=0.3.29",  # reads pages as browsers do, tags that do not balance included
     "setuptools>=70.1",  # builds the wheel whose contents are tested, without a network
 ]
 

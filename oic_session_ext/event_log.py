@@ -29,8 +29,13 @@ def log_event(event: Event) -> None:
     """
     level, name, fields = _line_of(event)
     if logger.isEnabledFor(level):
-        text = " ".join(f"{key}={value}" for key, value in fields.items())
+        text = one_line(" ".join(f"{key}={value}" for key, value in fields.items()))
         logger.log(level, "%s %s", name, text, extra={"oic_event": {"event": name, **fields}})
+
+
+def one_line(text: str) -> str:
+    """Return a text with everything that does not print as Python writes it, so that it can neither begin a line nor colour one."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _line_of(event: Event) -> tuple[int, str, Fields]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from ..event_log import one_line
 from .settings import LoggingSettings
 
 
@@ -19,14 +20,16 @@ def configure_logging(settings: LoggingSettings) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if settings.format == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    renderers: list[structlog.typing.Processor] = (
+        [structlog.processors.JSONRenderer()]
+        if settings.format == "json"
+        else [_on_lines_of_its_own, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, *renderers],
         )
     )
     root = logging.getLogger()
@@ -42,3 +45,11 @@ def _with_event_fields(_: Any, __: str, line: structlog.typing.EventDict) -> str
     """Give a line of `event_log` its fields as fields, in place of the text that has them all."""
     line.update(getattr(line.get("_record"), "oic_event", {}))
     return line
+
+
+def _on_lines_of_its_own(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Keep what a value holds from looking like another line, or like the terminal's own colours; a traceback's lines are indented."""
+    made = {name: one_line(value) if isinstance(value, str) else value for name, value in line.items()}
+    if isinstance(line.get("exception"), str):
+        made["exception"] = "\n".join(f"    {one_line(part)}" for part in line["exception"].split("\n"))
+    return made

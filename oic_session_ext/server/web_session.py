@@ -66,14 +66,18 @@ class StoreNamespace(NamespaceManager):  # type: ignore[misc]
 
 
 class SignedSession(Session):  # type: ignore[misc]
-    """A Beaker session whose id any of the shared secrets may have signed; Beaker itself knows one."""
+    """A Beaker session whose id any of the shared secrets may have signed; Beaker itself knows one.
+
+    Beaker sees its own cookie alone, and only when it came once: its reader stops at a name that it does not like, so that a cookie of a
+    sibling host would keep everybody from signing in, and of two it takes the last.
+    """
 
     def __init__(self, request: MutableMapping[str, Any], *, secrets: SecretRing, key: str, **options: Any) -> None:
         ours, *others = (one.hex() for one in secrets.derive_all("web session"))
-        header = request.get("cookie")
-        signed = read_cookies(header).get(key, "")
-        if header and any(hmac.compare_digest(signed.encode(), _signed(signed[_SIGNATURE:], one).encode()) for one in others):
-            request["cookie"] = f"{key}={_signed(signed[_SIGNATURE:], ours)}"
+        signed = read_cookies(request.get("cookie")).get(key, "")
+        if any(hmac.compare_digest(signed.encode(), _signed(signed[_SIGNATURE:], one).encode()) for one in others):
+            signed = _signed(signed[_SIGNATURE:], ours)
+        request["cookie"] = f"{key}={signed}" if signed.isascii() and signed.isalnum() else ""
         super().__init__(request, key=key, **options | {"secret": ours})
 
 

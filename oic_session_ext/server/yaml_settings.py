@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ..errors import ConfigError, SessionExtError
+from ..event_log import one_line
 from .setting_types import SettingsSection
 from .settings import ServerSettings
 from .yaml_document import Location, YamlDocument, format_location, read_yaml
@@ -29,7 +30,7 @@ class SettingsFileError(SessionExtError):
         """Yield one line per problem: `FILE:LINE: KEY: what is wrong and what is allowed`."""
         for problem in self.problems:
             place = self.file if problem.line is None else f"{self.file}:{problem.line}"
-            yield _one_line(f"{place}: {problem.path}: {problem.problem}")
+            yield one_line(f"{place}: {problem.path}: {problem.problem}")
 
 
 def load_settings(file: Path) -> ServerSettings:
@@ -132,7 +133,3 @@ def _unknown_key(location: Location) -> str:
     near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
     guess = f"; did you mean {near[0]}?" if near else ""
     return f"is not a setting{guess} (allowed here: {', '.join(allowed)})"
-
-
-def _one_line(text: str) -> str:
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
