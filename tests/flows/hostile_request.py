@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote_from_bytes, unquote
 
 from tests.flows.hostile_values import Value
 from tests.wsgi_browser import FORM
@@ -55,7 +55,8 @@ class Request:
     @property
     def endpoint(self) -> str:
         """The endpoint that answers it."""
-        path = (self.path if self.method == "OPTIONS" else re.sub(r"^http://[^/]*", "", self.path)).partition("?")[0]
+        target = self.path if self.method == "OPTIONS" else re.sub(r"^http://[^/]*", "", self.path)
+        path = "%2F".join(unquote(part) for part in re.split("%2[fF]", target.partition("?")[0]))
         if path in ENDPOINTS:
             return path
         return "/session_assets/" if path.startswith("/session_assets/") else "another path"
