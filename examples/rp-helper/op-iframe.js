@@ -1,7 +1,8 @@
 /* The first channel: the OP's check_session_iframe, asked by messages (OpenID Connect Session Management 1.0, 3.1). It costs no request. */
 import { hiddenFrame } from "./hidden-frame.js";
 
-const UNANSWERED_POLLS = 3;
+const POLL_MS = 5_000;
+const SILENT_MS = 15_000; // then it is an error page, perhaps
 
 export class OpIframe {
   name = "iframe";
@@ -13,7 +14,7 @@ export class OpIframe {
   #frame = null;
   #isLoaded = false;
   #isPaused = true;
-  #unanswered = 0;
+  #heardAt = 0; // or since when an answer has been waited for
   #timer = null;
 
   constructor(config, sessionState, clock, report) {
@@ -27,7 +28,7 @@ export class OpIframe {
   resume() {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.#unanswered = 0;
+    this.#heardAt = this.#clock.now();
     if (this.#frame === null) {
       this.#frame = hiddenFrame("op-session-iframe", this.#config.url);
       this.#frame.addEventListener("load", this.#begin);
@@ -45,7 +46,7 @@ export class OpIframe {
   /* Go on, but ask a pause later. */
   postpone() {
     this.#isPaused = false;
-    this.#unanswered = 0;
+    this.#heardAt = this.#clock.now();
     this.#askLater();
   }
 
@@ -61,17 +62,16 @@ export class OpIframe {
   };
 
   #askLater() {
-    const { pollMs = 5_000 } = this.#config;
+    const { pollMs = POLL_MS } = this.#config;
     this.#clock.clearTimeout(this.#timer);
     this.#timer = this.#clock.setTimeout(() => this.#ask(), pollMs * (0.9 + 0.2 * this.#clock.random())); // so that tabs do not ask in step
   }
 
   #ask() {
-    if (this.#unanswered === UNANSWERED_POLLS) {
-      this.#report("failed", "no-answer"); // an error page, perhaps
+    if (this.#clock.now() - this.#heardAt >= Math.max(SILENT_MS, 2 * (this.#config.pollMs ?? POLL_MS))) {
+      this.#report("failed", "no-answer");
       return;
     }
-    this.#unanswered += 1;
     if (this.#isLoaded) this.#frame.contentWindow.postMessage(`${this.#config.clientId} ${this.#sessionState()}`, this.#origin);
     this.#askLater();
   }
@@ -79,7 +79,7 @@ export class OpIframe {
   #receive = ({ origin, source, data }) => {
     // Both are needed: the origin against strangers, the window against other pages of the same origin (OIDCSM-6).
     if (origin !== this.#origin || source !== this.#frame.contentWindow || this.#isPaused) return;
-    if (data === "unchanged" || data === "changed" || data === "error") this.#unanswered = 0;
+    if (data === "unchanged" || data === "changed" || data === "error") this.#heardAt = this.#clock.now();
     if (data === "unchanged") this.#report("live", "unchanged");
     else if (data === "changed") this.#report("changed");
     else if (data === "error") this.#report("failed", "blind"); // MUST NOT ask with prompt=none (OIDCSM-3.1)

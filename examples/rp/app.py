@@ -78,7 +78,8 @@ class ExampleRp:
             self.session.events = SessionEvents(self._session)
             cherrypy.engine.subscribe("stop", self.session.events.close_all, priority=10)  # before the server waits for its threads
         if "status" in channels:
-            self.session.status = SessionStatus(self._client, self._sessions, self._session)
+            fresh_s = options.status_poll_ms / 1000 / 2
+            self.session.status = SessionStatus(self._client, self._sessions, self._session, fresh_s)
 
     def _is_told(self) -> bool:
         return not {"frontchannel", "backchannel"}.isdisjoint(self._options.channel)

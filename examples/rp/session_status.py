@@ -14,11 +14,12 @@ import cherrypy
 from openid_client import OpenIdClient, OpUnreachable
 from rp_sessions import BrowserSession, SessionTable, SignedIn
 
-ASKED_AT_MOST_EVERY_S = 20.0  # however many pages are open
-
 
 class SessionStatus:
-    """The endpoint: `{"status": "live"}`, `{"status": "ended", "reason": ...}`, or `unknown` where the OP does not tell."""
+    """The endpoint: `{"status": "live"}`, `{"status": "ended", "reason": ...}`, or `unknown` where the OP does not tell.
+
+    The OP is asked about a session once in `fresh_s` at most, however many of its pages are open.
+    """
 
     exposed = True
     _cp_config: ClassVar[dict[str, Any]] = {"tools.allow.on": True, "tools.allow.methods": ["GET"]}
@@ -28,11 +29,13 @@ class SessionStatus:
         client: OpenIdClient,
         sessions: SessionTable,
         find_session: Callable[[], BrowserSession | None],
+        fresh_s: float,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._sessions = sessions
         self._find_session = find_session
+        self._fresh_s = fresh_s
         self._now = now
 
     def __call__(self, *path: str, sign_in: str = "", **ignored: Any) -> bytes:
@@ -55,7 +58,7 @@ class SessionStatus:
         sid = user.identity.sid
         if sid is None:
             return "unknown"
-        if self._now() < session.asked_at + ASKED_AT_MOST_EVERY_S:
+        if self._now() < session.asked_at + self._fresh_s:
             return "live"
         status = self._client.session_status(sid)
         if status is None:

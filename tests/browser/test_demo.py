@@ -93,7 +93,7 @@ def agree_if_asked(page: Page) -> None:
 
 def expect_unchanged(page: Page) -> None:
     """The OP iframe says `unchanged` to the page."""
-    expect(page.locator("#session-status")).to_have_attribute("data-state", "unchanged", timeout=NOTICED_WITHIN_MS)
+    expect(page.locator("#session-status")).to_have_attribute("data-reason", "unchanged", timeout=NOTICED_WITHIN_MS)
 
 
 def expect_signed_out(page: Page) -> None:
