@@ -18,10 +18,11 @@ ROOT = Path(__file__).resolve().parents[1]
 DEFECTS = ROOT / "tests" / "defects.csv"
 TESTS = ROOT / "tests" / "provider"
 
-PYOIDC, HARDENING, EVERYTHING, SERVER = "pyoidc", "hardening alone", "both mixins", "bundled server"
+PYOIDC, HARDENING, SESSIONS = "pyoidc", "hardening alone", "session management alone"
+EVERYTHING, SERVER = "both mixins", "bundled server"
 _SHOWN_ON: Mapping[str, tuple[str, ...]] = {
     "either": (PYOIDC, HARDENING, EVERYTHING),
-    "logout_op": (PYOIDC, EVERYTHING),
+    "logout_op": (PYOIDC, SESSIONS, EVERYTHING),
     "stock": (PYOIDC,),
     "their_login": (PYOIDC,),
     "make_op": (EVERYTHING,),

@@ -6,7 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.defect_table import EVERYTHING, HARDENING, PYOIDC, ROOT, Defect, Shown, defect_table, faults, marked_tests, read_defects
+from tests.defect_table import (
+    EVERYTHING,
+    HARDENING,
+    PYOIDC,
+    ROOT,
+    SESSIONS,
+    Defect,
+    Shown,
+    defect_table,
+    faults,
+    marked_tests,
+    read_defects,
+)
 
 KNOWN = Defect("3.1", "does this", "")
 SHOWN = Shown("test_x.py::test_it", (PYOIDC, HARDENING, EVERYTHING))
@@ -57,4 +69,4 @@ def test_markers_are_read_with_what_the_test_runs_on(tmp_path: Path) -> None:
 
     found = marked_tests(tmp_path)
 
-    assert found == {row: [Shown("test_a.py::test_one", (PYOIDC, EVERYTHING))] for row in ("1.1", "1.2")}
+    assert found == {row: [Shown("test_a.py::test_one", (PYOIDC, SESSIONS, EVERYTHING))] for row in ("1.1", "1.2")}

@@ -502,9 +502,9 @@ def either(request: pytest.FixtureRequest) -> Any:
     return op
 
 
-@pytest.fixture(params=["stock", "op"])
+@pytest.fixture(params=["stock", "managed", "op"])
 def logout_op(request: pytest.FixtureRequest) -> Any:
-    """pyoidc's provider as it comes, and with everything: for what session management brings."""
+    """pyoidc's provider as it comes, with session management alone, and with everything: for what session management brings."""
     op = request.getfixturevalue(request.param)
     op.is_stock = request.param == "stock"
     return op
