@@ -19,6 +19,8 @@ from ..errors import InvalidClient, InvalidRequest
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_MAX_LIFETIME_S = 600
+ASSERTION_ALGS = ("RS256", "PS256", "ES256", "HS256", "HS384", "HS512")
+"""The algorithms of assertions that are taken from a client that registered none of its own; the discovery document names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class ClientAuthentication:
         symmetric = alg in jose.MAC_ALGS
         client = self._registered(client_id, "client_secret_jwt" if symmetric else "private_key_jwt", now)
         expected = client.get("token_endpoint_auth_signing_alg")
-        algs = {str(expected)} if expected else jose.MAC_ALGS if symmetric else jose.ASYMMETRIC_ALGS
+        algs = [str(expected)] if expected else ASSERTION_ALGS
         try:
             if symmetric:
                 keys = [jose.mac_key(str(client.get("client_secret") or ""), alg)]

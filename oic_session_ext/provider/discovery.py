@@ -9,12 +9,13 @@ from oic.oic.provider import AuthorizationEndpoint, RegistrationEndpoint, TokenE
 from oic.utils.http_util import Response
 
 from .authorization_request import DISPLAYS, PROMPTS, RESPONSE_TYPES
+from .client_authentication import ASSERTION_ALGS
+from .request_object import algs_for
 from .responses import NO_SNIFF, json_response
 from .user_claims import UserClaimsSeam
 
 _ENCRYPTION_ALGS = ["RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]
 _ENCRYPTION_ENCS = ["A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A256GCM"]
-_ASSERTION_ALGS = ["RS256", "PS256", "ES256", "HS256", "HS384", "HS512"]
 
 
 class DiscoverySeam(UserClaimsSeam):
@@ -42,8 +43,8 @@ class DiscoverySeam(UserClaimsSeam):
             "claims_supported": sorted(claims),
             "claim_types_supported": ["normal"],
             "claims_parameter_supported": True,
-            "request_parameter_supported": False,
-            "request_uri_parameter_supported": False,
+            "request_parameter_supported": self.request_objects.by_value,
+            "request_uri_parameter_supported": self.request_objects.by_reference,  # absent it would mean true
             "response_types_supported": list(RESPONSE_TYPES),
             "response_modes_supported": ["query", "fragment", "form_post"],
             "grant_types_supported": ["authorization_code", "implicit", "refresh_token"],
@@ -59,7 +60,7 @@ class DiscoverySeam(UserClaimsSeam):
                 "private_key_jwt",
                 "none",
             ],
-            "token_endpoint_auth_signing_alg_values_supported": _ASSERTION_ALGS,
+            "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGS),
             "id_token_signing_alg_values_supported": [*own_algs, "HS256"],
             "userinfo_signing_alg_values_supported": [*own_algs, "HS256"],
             "id_token_encryption_alg_values_supported": _ENCRYPTION_ALGS,
@@ -68,6 +69,10 @@ class DiscoverySeam(UserClaimsSeam):
             "userinfo_encryption_enc_values_supported": _ENCRYPTION_ENCS,
             "authorization_response_iss_parameter_supported": True,
         }
+        if self.request_objects.by_value or self.request_objects.by_reference:
+            found["request_object_signing_alg_values_supported"] = algs_for(self.request_objects)
+        if self.request_objects.by_reference:
+            found["require_request_uri_registration"] = True
         if self.accepts_registration:
             found["registration_endpoint"] = f"{base}/{RegistrationEndpoint.url}"
         acrs = [info["ref"] for info in self.authn_broker.db["info"].values()] if self.authn_broker else []
