@@ -1,4 +1,4 @@
-"""Fetches a small JSON document from where a client's registration says: its keys, its sector's redirect URIs.
+"""Fetches a small document from where a client's registration says: its keys, its sector's redirect URIs, its request objects.
 
 Whoever registers chooses the address, so it is guarded when it is connected to, and all is bounded: time, size, redirects (none).
 """
@@ -22,8 +22,6 @@ from .errors import SessionExtError
 from .propagation.address_guard import AddressGuard
 
 _MAX_BYTES = 64 * 1024
-_MAX_AT_ONCE = 4
-"""How many fetches one process makes at a time: the others' threads are for users, however slow a client's server is."""
 
 
 class FetchFailed(SessionExtError):
@@ -31,35 +29,46 @@ class FetchFailed(SessionExtError):
 
 
 class GuardedFetch:
-    """Gets JSON by `GET` within `timeout_s` as a whole, from addresses that `guard` does not refuse; proxies are not used.
+    """Gets a document by `GET` within `timeout_s` as a whole, from addresses that `guard` does not refuse; proxies are not used.
 
-    `ca_file`: the certificates (PEM) to check servers by, None for those of the system.
+    `ca_file`: the certificates (PEM) to check servers by, None for those of the system. `max_at_once`: how many fetches it makes at a
+    time; the other threads of the process are for users, however slow a client's server is.
     """
 
-    def __init__(self, guard: AddressGuard, *, timeout_s: float = 5.0, ca_file: str | None = None) -> None:
+    def __init__(self, guard: AddressGuard, *, timeout_s: float = 5.0, ca_file: str | None = None, max_at_once: int = 4) -> None:
         self._guard = guard
         self._timeout_s = timeout_s
         self._tls = ssl.create_default_context(cafile=ca_file)
-        self._free = threading.BoundedSemaphore(_MAX_AT_ONCE)
+        self._free = threading.BoundedSemaphore(max_at_once)
 
     def json(self, uri: str) -> Any:
-        """Return the document. Raises: FetchFailed: refused, not there, too slow, too large, or not JSON."""
-        if problem := fetched_problem(uri) or self._guard.refuses_uri(uri):
-            raise FetchFailed(problem)
-        if not self._free.acquire(blocking=False):
-            raise FetchFailed("cannot be fetched now: too much is being fetched")
-        try:
-            body = self._get(split_absolute_uri(uri))
-        except (OSError, http.client.HTTPException, ValueError) as err:
-            raise FetchFailed("could not be fetched") from err  # no more: it would tell what answers inside of our network
-        finally:
-            self._free.release()
+        """Return a JSON document. Raises: FetchFailed: refused, not there, too slow, too large, or not JSON."""
+        body = self._fetch(uri, "application/json")
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as err:
             raise FetchFailed("is not JSON") from err
 
-    def _get(self, parts: SplitResult) -> bytes:
+    def ascii(self, uri: str, accept: str) -> str:
+        """Return a text in ASCII; `accept` are the media types asked for. Raises: FetchFailed: as `json`, or not ASCII."""
+        try:
+            return self._fetch(uri, accept).decode("ascii")
+        except UnicodeDecodeError as err:
+            raise FetchFailed("is not ASCII") from err
+
+    def _fetch(self, uri: str, accept: str) -> bytes:
+        if problem := fetched_problem(uri) or self._guard.refuses_uri(uri):
+            raise FetchFailed(problem)
+        if not self._free.acquire(blocking=False):
+            raise FetchFailed("cannot be fetched now: too much is being fetched")
+        try:
+            return self._get(split_absolute_uri(uri), accept)
+        except (OSError, http.client.HTTPException, ValueError) as err:
+            raise FetchFailed("could not be fetched") from err  # no more: it would tell what answers inside of our network
+        finally:
+            self._free.release()
+
+    def _get(self, parts: SplitResult, accept: str) -> bytes:
         deadline = time.monotonic() + self._timeout_s
         host, is_https = parts.hostname or "", parts.scheme == "https"
         connection = http.client.HTTPConnection(host, parts.port or (443 if is_https else 80))
@@ -70,7 +79,7 @@ class GuardedFetch:
                 sock = self._tls.wrap_socket(sock, server_hostname=host)
             connection.sock = _Deadlined(sock, deadline)  # all that http.client asks of a socket
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("GET", target, headers={"Accept": "application/json", "Connection": "close"})
+            connection.request("GET", target, headers={"Accept": accept, "Connection": "close"})
             answer = connection.getresponse()
             if answer.status != 200:  # a redirect too: it could lead to anywhere
                 raise FetchFailed("does not answer with 200 OK")

@@ -77,6 +77,23 @@ class DeliverySettings(BaseModel):
         return self
 
 
+class RequestObjectSettings(BaseModel):
+    """Which request objects are taken: authorization requests in a JWT (OIDCC-6, RFC 9101)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by_value: bool = True
+    """Whether a request may bring the object itself (`request`); off, the answer is `request_not_supported`."""
+
+    by_reference: bool = True
+    """Whether a request may say where the object is (`request_uri`), at an address that the client has registered in `request_uris`; off,
+    the answer is `request_uri_not_supported`."""
+
+    unsigned: bool = False
+    """Whether objects with `alg: none` are taken, of clients that registered no other `request_object_signing_alg`. They prove as much as a
+    query does: nothing. Some plans of the OpenID Foundation's certification use them (docs/adr/0016-request-objects.md)."""
+
+
 class SessionManagementSettings(BaseModel):
     """How sessions are kept, watched and ended.
 

@@ -20,8 +20,11 @@ from oic.utils.sdb import pairwise_id
 from oic.utils.session_backend import AuthnEvent
 
 from ..errors import ProtocolError
+from ..guarded_fetch import GuardedFetch
+from ..request_uri import FETCH_TIMEOUT_S, RequestUriFetch
 from ..session_state import origin_of
 from .authorization_request import AuthorizationError, check_authorization_request
+from .request_object import RequestObjects
 from .request_scope import Answered, AuthorizationContext, CompletedLogin, RequestScope
 from .responses import RawResponse, RedirectResponse, authorization_location, page_response
 from .seam import Seam
@@ -51,7 +54,9 @@ class AuthorizationSeam(Seam):
         def work(scope: RequestScope) -> Response:
             scope.answered = answered
             try:
-                context = scope.authorization = check_authorization_request(text, client=self.client, verify_hint=self.verify_hint)
+                context = scope.authorization = check_authorization_request(
+                    text, client=self.client, verify_hint=self.verify_hint, take_object=self._take_request_object
+                )
                 return self._authorize(context, cookie, kwargs)
             except ProtocolError as err:
                 self._drop_grant(scope)
@@ -62,6 +67,22 @@ class AuthorizationSeam(Seam):
                 return self.error_page(err)
 
         return self.in_scope(work)
+
+    def _take_request_object(self, parameters: Mapping[str, str], client: Mapping[str, Any]) -> dict[str, str]:
+        return RequestObjects(
+            issuer=self.name,
+            settings=self.request_objects,
+            keys_of=self.public_keys.of,
+            fetch=self._request_uri_fetch.object_at,
+            now=self.clock(),
+        ).merged(parameters, client)
+
+    @cached_property
+    def _request_uri_fetch(self) -> RequestUriFetch:
+        """What fetches request objects: apart from what fetches keys, so that many of the ones never hold up the others."""
+        outbound = self.outbound_settings()
+        timeout_s = min(FETCH_TIMEOUT_S, outbound.timeout_s)
+        return RequestUriFetch(GuardedFetch(self.address_guard, timeout_s=timeout_s, ca_file=outbound.ca_file))
 
     def _authorize(self, context: AuthorizationContext, cookie: str | None, kwargs: dict[str, Any]) -> Response:
         """Take pyoidc's steps for a request that is checked already, without its second parsing and its logging of all of it.

@@ -1,7 +1,7 @@
 """An authorization request is checked before pyoidc sees it: first what a redirect needs, then the rest.
 
 Until client and redirect URI are known to belong together an error is a page; afterwards it is redirected to the RP with its
-`state` (OIDCC-3.1.2.6).
+`state` (OIDCC-3.1.2.6). A request object is taken apart before, so that all checks are made of what it says.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from ..errors import InvalidRequest, ProtocolError, UnknownClient
 from ..id_token_hint import BadHint, Hint
@@ -29,6 +29,8 @@ PROMPTS = ("none", "login", "consent", "select_account")
 DISPLAYS = ("page", "popup", "touch", "wap")
 _PKCE_VALUE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _MAX_LENGTH = {"state": 4096, "nonce": 1024, "redirect_uri": 2048, "client_id": 512, "login_hint": 1024}
+TakeRequestObject: TypeAlias = Callable[[Mapping[str, str], Mapping[str, Any]], Mapping[str, str]]
+"""Returns a request's parameters with those of its request object, given the client's metadata; raises ProtocolError."""
 _NOT_A_CLAIM = frozenset({"self", "cls"})
 """pyoidc passes the names of claims on as keyword arguments, where these two end in a TypeError."""
 
@@ -42,25 +44,51 @@ class AuthorizationError(ProtocolError):
 
 
 def check_authorization_request(
-    text: str, *, client: Callable[[str], Mapping[str, Any] | None], verify_hint: Callable[[str, str | None], Hint]
+    text: str,
+    *,
+    client: Callable[[str], Mapping[str, Any] | None],
+    verify_hint: Callable[[str, str | None], Hint],
+    take_object: TakeRequestObject | None = None,
 ) -> AuthorizationContext:
-    """Return the request as this OP will carry it out.
+    """Return the request as this OP will carry it out; its `parameters` are plain ones, without a request object.
+
+    `take_object` is None where no request object can come: on the OP's own pages, whose requests were checked before.
 
     Raises:
         InvalidRequest, UnknownClient: answered with a page, never a redirect.
         AuthorizationError: may be redirected to the RP.
     """
-    parameters = single_values(parse_parameters(text))
-    for name, limit in _MAX_LENGTH.items():
-        if len(parameters.get(name, "")) > limit:
-            raise InvalidRequest(f"{name} is too long")
+    parameters: Mapping[str, str] = single_values(parse_parameters(text))
+    _check_lengths(parameters)
     metadata = _client_of(parameters, client)
+    if take_object is not None and ("request" in parameters or "request_uri" in parameters):
+        parameters = _without_object(parameters, metadata, take_object)
     context = _redirectable(parameters, metadata)
     _check_response(context, metadata)
-    _check_request_objects(context)
+    _check_supported(context)
     _check_authentication(context)
     _check_pkce(context, metadata)
     return _with_users(_with_max_age(_without_idle_offline_access(context, metadata), metadata), verify_hint)
+
+
+def _check_lengths(parameters: Mapping[str, str]) -> None:
+    for name, limit in _MAX_LENGTH.items():
+        if len(parameters.get(name, "")) > limit:
+            raise InvalidRequest(f"{name} is too long")
+
+
+def _without_object(parameters: Mapping[str, str], metadata: Mapping[str, Any], take_object: TakeRequestObject) -> Mapping[str, str]:
+    """Return the request with what its object says; a bad object is told to the RP where what stands outside leads to it."""
+    try:
+        merged = take_object(parameters, metadata)
+    except ProtocolError as err:
+        try:
+            context = _redirectable(parameters, metadata)
+        except InvalidRequest:
+            raise err from None
+        raise AuthorizationError(context, err.error, err.description) from err
+    _check_lengths(merged)
+    return merged
 
 
 def _client_of(parameters: Mapping[str, str], client: Callable[[str], Mapping[str, Any] | None]) -> Mapping[str, Any]:
@@ -116,9 +144,9 @@ def _check_response(context: AuthorizationContext, metadata: Mapping[str, Any]) 
         raise AuthorizationError(context, "invalid_request", "nonce is missing")
 
 
-def _check_request_objects(context: AuthorizationContext) -> None:
+def _check_supported(context: AuthorizationContext) -> None:
     for name in ("request", "request_uri", "registration"):
-        if name in context.parameters:  # pyoidc would take them unverified, and fetch any URI it is given
+        if name in context.parameters:  # pyoidc would take objects unverified, and fetch any URI it is given
             raise AuthorizationError(context, f"{name}_not_supported", f"{name} is not supported")
 
 

@@ -28,7 +28,7 @@ from ..id_token_hint import Hint, verify_id_token_hint
 from ..pages import Pages
 from ..propagation.address_guard import AddressGuard
 from ..secret_ring import SecretRing
-from ..settings import DeliverySettings
+from ..settings import DeliverySettings, RequestObjectSettings
 from .client_registry import CdbClients
 from .keys import OpKeys
 from .request_scope import RequestScope, current_scope, enter_scope, leave_scope
@@ -54,6 +54,9 @@ class Seam(_Provider):
     Keyword arguments of its own: `secrets` (keys for all that the OP gives out; shared by all servers of a cluster), `pages`,
     `clock`. Everything else goes on to the provider behind it.
     """
+
+    request_objects = RequestObjectSettings()
+    """Which request objects this OP takes, and clients may register."""
 
     def __init__(self, *args: Any, secrets: SecretRing, pages: Pages | None = None, clock: Clock = system_clock, **kwargs: Any) -> None:
         # pyoidc extends this list on the class when the instance has none: every OP in the process would share it

@@ -18,6 +18,7 @@ from ..logout_registration import logout_metadata_problems
 from ..provider.authorization_request import RESPONSE_TYPES
 from .client_description import ClientDescription, Uri
 from .client_encryption import ClientEncryption
+from .client_request_objects import ClientRequestObjects
 from .setting_types import Flag, SecretSource, Text
 
 UriList = Annotated[tuple[Uri, ...], Field(max_length=100)]
@@ -35,7 +36,7 @@ ResponseType = Annotated[
 ]
 
 
-class ClientSettings(ClientDescription, ClientEncryption):
+class ClientSettings(ClientDescription, ClientEncryption, ClientRequestObjects):
     """A client (RP) known from the settings file."""
 
     client_id: Annotated[str, Field(pattern=r"^[!-~]{1,255}$")]
@@ -214,6 +215,7 @@ class ClientSettings(ClientDescription, ClientEncryption):
         shortest = int((self.token_endpoint_auth_signing_alg or "HS256")[2:]) // 8  # RFC 7518, 3.2: at least as long as the hash
         if self.token_endpoint_auth_method == "client_secret_jwt" and len(secret) < shortest:
             yield (key,), f"must have at least {shortest} characters for client_secret_jwt (RFC 7518, 3.2)"
+        yield from self.request_object_secret_problems(secret)
 
     def _flow_problems(self) -> Iterator[Problem]:
         parts = {part for response_type in self.response_types for part in response_type.split()}

@@ -93,6 +93,7 @@ class BundledProvider(Provider):
             session_management=management,
             pages=Pages(asset_base=f"{self.base_path}/{ASSETS_URL}", override=settings.pages.folder),
         )
+        self.request_objects = settings.request_object_settings()
         self.accepts_registration = settings.registration.mode != "off"
         self.offers_revocation = self.offers_introspection = True
 

@@ -10,6 +10,7 @@ import json
 import logging
 import secrets
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +23,7 @@ from ..logout_registration import LogoutSupport, is_mixed_content, logout_suppor
 from ..opaque_secret import digest_of, new_secret
 from ..parameters import parse_parameters, single_values
 from ..provider import WebRequest
+from ..provider.request_object import request_object_problems
 from ..provider.request_scope import RequestScope
 from ..provider.responses import RawResponse, json_response
 from ..store.base import DeleteGrant
@@ -141,8 +143,12 @@ class Registration:
             client = ClientSettings.model_validate(wanted)
         except ValidationError as err:
             raise _refusal(err) from err
-        for place, problem in logout_support_problems(client.metadata(), self._support):
-            raise ProtocolError(f"{place[0]}: {problem}", error="invalid_client_metadata")
+        metadata = client.metadata()
+        for place, problem in chain(
+            logout_support_problems(metadata, self._support),
+            request_object_problems(metadata, self._op.request_objects, self._op.address_guard),
+        ):
+            raise ProtocolError(f"{'.'.join(map(str, place))}: {problem}", error="invalid_client_metadata")
         for name in ("jwks_uri", "sector_identifier_uri"):
             uri = getattr(client, name)
             if uri is not None and (refusal := self._op.address_guard.refuses_uri(uri)):

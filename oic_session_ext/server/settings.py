@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,8 +21,9 @@ from ..absolute_uri import LOOPBACK_HOSTS, split_absolute_uri
 from ..checked_model import Problem
 from ..errors import ConfigError
 from ..logout_registration import LogoutSupport, logout_support_problems
+from ..provider.request_object import request_object_problems
 from ..secret_ring import SecretRing
-from ..settings import SessionManagementSettings
+from ..settings import RequestObjectSettings, SessionManagementSettings
 from .client_settings import ClientSettings
 from .logout_settings import LogoutSettings
 from .setting_types import (
@@ -273,6 +275,21 @@ class RegistrationSettings(SettingsSection):
         return self.mode == "token" and self.initial_access_token is not None and _holds(self.initial_access_token, given)
 
 
+class RequestObjectSection(SettingsSection):
+    """Request objects: authorization requests in a JWT, signed by the client (OIDCC-6, RFC 9101)."""
+
+    by_value: Flag = True
+    """Whether a request may bring the object itself (`request`)."""
+
+    by_reference: Flag = True
+    """Whether a request may say where the object is (`request_uri`); it is fetched only from where the client has registered
+    (`request_uris`), guarded as all that the OP fetches (`logout.backchannel.allow_networks`)."""
+
+    unsigned: Flag = False
+    """Whether objects with `alg: none` are taken too, of clients that registered no other `request_object_signing_alg`. They prove as much
+    as a query does: nothing. Some plans of the OpenID Foundation's certification use them."""
+
+
 class MetricsSettings(SettingsSection):
     """Counts and gauges for Prometheus, at `/metrics` below the issuer."""
 
@@ -387,6 +404,9 @@ class ServerSettings(SettingsSection):
     registration: RegistrationSettings = RegistrationSettings()
     """Dynamic client registration."""
 
+    request_objects: RequestObjectSection = RequestObjectSection()
+    """Request objects."""
+
     pages: PageSettings = PageSettings()
     """The pages."""
 
@@ -435,6 +455,10 @@ class ServerSettings(SettingsSection):
             **self.tokens.model_dump(),
         )
 
+    def request_object_settings(self) -> RequestObjectSettings:
+        """Return which request objects are taken."""
+        return RequestObjectSettings(**self.request_objects.model_dump())
+
     def problems(self) -> Iterator[Problem]:
         """Yield what does not fit together across sections."""
         if self.listen.tls is not None and self.issuer.startswith("http:"):
@@ -447,7 +471,10 @@ class ServerSettings(SettingsSection):
         yield from self._cheap_password_problems()
         support = LogoutSupport.of(self.logout.delivery_settings())
         for index, client in enumerate(self.clients):
-            for place, problem in logout_support_problems(client.model_dump(mode="json", exclude_none=True), support):
+            plain = client.model_dump(mode="json", exclude_none=True)
+            for place, problem in chain(
+                logout_support_problems(plain, support), request_object_problems(plain, self.request_object_settings())
+            ):
                 yield ("clients", index, *place), problem
 
     def _cheap_password_problems(self) -> Iterator[Problem]:

@@ -142,10 +142,10 @@ def test_neither_none_nor_rsa1_5_is_offered(metadata):
             assert "RSA1_5" not in value, name
 
 
-def test_request_objects_are_not_offered(metadata):
-    # an absent request_uri_parameter_supported means true
-    assert metadata["request_parameter_supported"] is False
-    assert metadata["request_uri_parameter_supported"] is False
+def test_request_objects_are_offered_from_registered_addresses_alone(metadata):
+    assert metadata["request_parameter_supported"] is True
+    assert metadata["request_uri_parameter_supported"] is True
+    assert metadata["require_request_uri_registration"] is True
 
 
 @pytest.mark.spec("OIDCD-3")
