@@ -57,7 +57,7 @@ def sign_in_and_out(op: RunningOp) -> None:
     assert browser.end_session(id_token_hint=tokens["id_token"]).status in (200, 303)
 
 
-@pytest.mark.spec("BC-30", "BC-31", "BC-02", "BC-36")
+@pytest.mark.spec("BC-30", "BC-31", "BC-02", "BC-36", "BC-08")
 def test_a_logout_tells_the_rp_before_the_browser_goes_on(make_op: Callable[..., RunningOp], faulty: FaultRpProcess) -> None:
     op = make_op("ok")
     op.start()

@@ -62,7 +62,7 @@ def tls_browser(tls_op: RunningTlsOp) -> OpBrowser:
     return tls_op.browser()
 
 
-@pytest.mark.spec("SM-16", "MD-01")
+@pytest.mark.spec("SM-16")
 def test_somebody_signs_in_and_out_over_tls_with_cookies_of_this_host_alone(tls_browser: OpBrowser) -> None:
     tokens = tls_browser.sign_in()
     cookies = set(tls_browser.jar)

@@ -409,8 +409,8 @@ def test_a_logout_hint_changes_nothing(browser, hint):
     assert browser.is_signed_in()
 
 
-@pytest.mark.spec("RI-51", "SEC-01")
-def test_every_answer_is_kept_out_of_caches_frames_and_referrers(browser, hint):
+@pytest.mark.spec("RI-02", "RI-51", "SEC-01")
+def test_every_answer_is_for_a_browser_and_kept_out_of_caches_frames_and_referrers(browser, hint):
     answers = [
         browser.end_session(),
         browser.end_session(client_id="nobody"),
@@ -422,6 +422,7 @@ def test_every_answer_is_kept_out_of_caches_frames_and_referrers(browser, hint):
         assert answer.header("Cache-Control") == "no-store"
         assert answer.header("Referrer-Policy") in ("no-referrer", "strict-origin")
         if answer.status != 303:
+            assert answer.header("Content-Type") == "text/html; charset=utf-8"
             assert answer.header("X-Frame-Options") == "DENY"
             assert "frame-ancestors 'none'" in answer.header("Content-Security-Policy")
 

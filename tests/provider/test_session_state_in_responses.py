@@ -65,8 +65,26 @@ def test_an_error_found_before_anybody_is_looked_for_carries_it_as_well(browser)
 
 
 @pytest.mark.spec("CO-10")
-def test_an_error_response_carries_nothing_else(browser):
-    assert set(browser.renew().in_query) == {"error", "error_description", "state", "session_state", "iss"}
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({}, "login_required"),
+        ({"response_mode": "fragment"}, "login_required"),
+        ({"response_mode": "form_post"}, "login_required"),
+        ({"response_type": "id_token token"}, "login_required"),
+        ({"prompt": "none login"}, "invalid_request"),
+        ({"response_type": "device"}, "unsupported_response_type"),
+        ({"scope": "profile"}, "invalid_scope"),
+        ({"login_hint": "alice", "nonce": "n", "code_challenge": "x"}, "invalid_request"),
+    ],
+    ids=str,
+)
+def test_an_error_response_carries_nothing_else(browser, changes, error):
+    given = parameters_of(browser.authorize(**{"prompt": "none", **changes}))
+
+    assert given["error"] == error
+    assert set(given) == {"error", "error_description", "state", "session_state", "iss"}
+    assert set(parameters_of(browser.authorize(**{"prompt": "none", "state": None, **changes}))) == set(given) - {"state"}
 
 
 @pytest.mark.spec("SM-03", "SM-05")

@@ -49,6 +49,20 @@ def test_each_rp_is_told_the_sub_and_sid_that_it_knows_a_pairwise_one_too(op: Op
     assert named_in_logout_tokens(op) == named
 
 
+@pytest.mark.spec("REG-11")
+def test_a_session_that_is_required_of_a_channel_without_a_uri_tells_nobody(op: Op) -> None:
+    op.clients["basic"] |= {"backchannel_logout_session_required": True, "frontchannel_logout_session_required": True}
+    del op.clients["basic"]["backchannel_logout_uri"]
+    browser = op.browser()
+    browser.sign_in("basic")
+
+    answer = browser.confirm(browser.end_session())
+
+    assert answer.status == 200
+    assert "<iframe" not in answer.body
+    assert op.store.notices(10) == []
+
+
 @pytest.mark.spec("BC-04", "WR-12")
 def test_a_logout_in_one_browser_names_the_session_of_no_other(op: Op) -> None:
     here, elsewhere = op.browser(), op.browser()

@@ -222,8 +222,15 @@ def test_max_age_lets_a_recent_login_through_and_no_older_one(op: Op, browser: O
 
 
 @pytest.mark.spec("CO-02")
-def test_prompt_none_with_another_is_an_error(browser: OpBrowser) -> None:
-    assert browser.authorize(prompt="none login").error == "invalid_request"
+@pytest.mark.parametrize("is_signed_in", [False, True])
+@pytest.mark.parametrize("prompt", ["none login", "login none", "none consent", "select_account none", "none login consent"])
+def test_prompt_none_with_another_is_an_error(browser: OpBrowser, prompt: str, is_signed_in: bool) -> None:
+    if is_signed_in:
+        browser.sign_in()
+
+    answer = browser.authorize(prompt=prompt, state="kept")
+
+    assert (answer.status, answer.error, answer.query["state"]) == (303, "invalid_request", "kept")
 
 
 # -- forged and late forms --------------------------------------------------------------------------------------------
