@@ -14,7 +14,9 @@ _ADDRESSES = {"href", "src", "action", "formaction", "srcset", "data", "poster",
 def elements_of(page: bytes) -> list[Element]:
     """The elements in their order, each with its attributes; a comment is one too."""
     root = LexborHTMLParser(page).root
-    return [] if root is None else [(str(one.tag), {name: value or "" for name, value in one.attributes.items()}) for one in root.traverse()]
+    return (
+        [] if root is None else [(str(one.tag), {name: value or "" for name, value in one.attributes.items()}) for one in root.traverse()]
+    )
 
 
 def addresses_in(elements: list[Element]) -> list[str]:

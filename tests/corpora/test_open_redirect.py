@@ -29,6 +29,8 @@ WAYS: dict[str, dict[str, str]] = {
     "an error": {"prompt": "none login"},
     "a fragment": {"response_type": "code id_token"},
 }
+
+
 def led_to(page: Answer) -> list[str]:
     """Every place that a page leads to, but for the OP's own assets."""
     return [address for address in addresses_in(elements_of(page.body)) if not address.startswith("/session_assets/")]
