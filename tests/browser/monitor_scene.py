@@ -70,8 +70,9 @@ NO_STORAGE = "Object.defineProperty(window, 'sessionStorage', { get() { throw ne
 class Scene:
     """What the OP and the RP's server answer, and what they were asked. The last of several answers repeats."""
 
-    def __init__(self, context: BrowserContext) -> None:
+    def __init__(self, context: BrowserContext, first_page: Page) -> None:
         self.context = context
+        self._first_page: Page | None = first_page
         self.answers = ["unchanged"]  # of the OP iframe
         self.renewals: list[dict[str, str] | None] = [{"renewal": "same-user", "sessionState": "state1.salt"}]  # None: no end
         self.events: tuple[int, str] = (200, "event: live\ndata:\n\n")
@@ -105,7 +106,7 @@ class Scene:
 
     def open(self, **options: Any) -> Watched:
         """Open a page of the RP that is watched by the OP iframe; `options` replace those of the monitor, None leaves one out."""
-        page = Watched(self, self.context.new_page())
+        page, self._first_page = Watched(self, self._first_page or self.context.new_page()), None
         page.load(**options)
         return page
 
@@ -147,7 +148,7 @@ class Watched:
         give_up_at = time.monotonic() + 30
         while not is_so():
             assert time.monotonic() < give_up_at, f"waited for {problem()}"
-            self.page.wait_for_timeout(5)
+            self.page.wait_for_timeout(20)
 
     def pass_time(self, ms: int) -> None:
         """Let time pass in this page: the timers of the monitor go off."""

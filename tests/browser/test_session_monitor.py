@@ -26,11 +26,16 @@ def shared_context(module_chromium_context: ChromiumContexts) -> BrowserContext:
 @pytest.fixture
 def scene(shared_context: BrowserContext) -> Iterator[Scene]:
     """The OP and the RP, where nothing has happened yet."""
-    scene = Scene(shared_context)
+    page = shared_context.pages[0]
+    scene = Scene(shared_context, page)
     shared_context.route("**/*", scene.answer)
+    page.goto(RP + "/")
+    page.evaluate("sessionStorage.clear()")
+    scene.requests.clear()
     yield scene
-    for page in shared_context.pages[1:]:
-        page.close()
+    page.goto("about:blank")
+    for other in shared_context.pages[1:]:
+        other.close()
     shared_context.unroute_all(behavior="wait")
 
 

@@ -1,4 +1,4 @@
-// What a TypeScript RP writes, and what the compiler must not let it write. Compiled by test_rp_helper_types.py, never run.
+// What a TypeScript RP writes, and what the compiler must not let it write. Compiled by test_rp_helper_package.py, never run.
 import { type Channel, type Clock, type Detail, type Options, SessionMonitor } from "oidc-session-monitor";
 import "oidc-session-monitor/renewal-answer.js";
 

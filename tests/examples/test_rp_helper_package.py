@@ -1,9 +1,10 @@
-"""The RP helper's types: TypeScript takes what an RP would write and refuses what cannot work; they name what the code tells."""
+"""The RP helper as a package: it is found by its name, and its types let an RP write what works and nothing that cannot."""
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -64,6 +65,17 @@ def test_the_code_itself_is_consistent(tmp_path: Path) -> None:
     files = [str(file) for file in sorted(RP_HELPER.glob("*.js"))]
 
     assert compile_project(tmp_path, loose, files) == ""
+
+
+def test_it_is_found_by_its_name_and_loads_where_there_is_no_page(tmp_path: Path) -> None:
+    """A server that renders pages may import it too."""
+    npm_package("typescript")  # so there is Node.js
+    install(tmp_path)
+    (tmp_path / "main.js").write_text('import { SessionMonitor } from "oidc-session-monitor"; console.log(typeof SessionMonitor);')
+
+    done = subprocess.run([str(shutil.which("node")), "main.js"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.stdout, done.stderr) == ("function\n", "")
 
 
 @pytest.mark.parametrize("type_name", ["State", "Channel"])
