@@ -7,6 +7,7 @@ import click
 from .adopt import adopt_command
 from .config_file import check_config_command
 from .deliver import deliver_command
+from .doctor import doctor_command
 from .keys import keys_group
 from .migrate import migrate_command
 from .notices import notices_group
@@ -32,6 +33,7 @@ def main() -> None:
 
 main.add_command(serve_command)
 main.add_command(check_config_command)
+main.add_command(doctor_command)
 main.add_command(migrate_command)
 main.add_command(sessions_group)
 main.add_command(notices_group)

@@ -1,0 +1,79 @@
+"""Whether clients, as they are registered, can hear of logouts at all, and in which browsers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..settings import ServerSettings
+from .finding import Finding, Severity
+from .sites import site_of
+
+_BLIND = "Firefox, Safari and every browser that blocks third-party cookies"
+
+
+def examine_clients(settings: ServerSettings, clients: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Yield what can be said of each client by its registration."""
+    for client_id, metadata in clients.items():
+        about = f"client {client_id}"
+        yield from _channels(settings, about, metadata)
+        yield from _frame(settings, about, metadata)
+
+
+def _channels(settings: ServerSettings, about: str, metadata: Mapping[str, Any]) -> Iterator[Finding]:
+    front, back = metadata.get("frontchannel_logout_uri"), metadata.get("backchannel_logout_uri")
+    for uri, is_on, setting in (
+        (front, settings.logout.frontchannel, "logout.frontchannel"),
+        (back, settings.logout.backchannel.enabled, "logout.backchannel.enabled"),
+    ):
+        if uri and not is_on:
+            yield Finding(Severity.WARNING, about, f"has {uri}, but {setting} is off", "It is not told of logouts there.", "Switch it on.")
+    if back and settings.logout.backchannel.enabled:
+        return
+    if front and settings.logout.frontchannel:
+        elsewhere = _is_elsewhere(settings, front)
+        yield Finding(
+            Severity.WARNING if elsewhere else Severity.NOTE,
+            about,
+            "has a front-channel logout page alone" + (", on another site than the OP" if elsewhere else ""),
+            (f"In {_BLIND} that page, in a frame, does not see the user's cookie and ends nothing. " if elsewhere else "")
+            + "A session that ends without a browser (it runs out, an administrator ends it) is not told at all.",
+            "Register backchannel_logout_uri as well.",
+        )
+    else:
+        yield Finding(
+            Severity.NOTE,
+            about,
+            "has no logout URI",
+            "It hears of a logout by watching the OP iframe alone, while a page of it is open, or at its next silent renewal.",
+            "Register backchannel_logout_uri.",
+        )
+
+
+def _frame(settings: ServerSettings, about: str, metadata: Mapping[str, Any]) -> Iterator[Finding]:
+    """The iframe lives in pages of the redirect URIs' origins; the front-channel page lives in ours."""
+    pages = [uri for uri in metadata.get("redirect_uris") or () if str(uri).startswith(("http://", "https://"))]
+    elsewhere = sorted({site_of(uri) for uri in pages if _is_elsewhere(settings, uri)})
+    has_iframe_alone = settings.session_management.enabled and not settings.session_management.status
+    if elsewhere and has_iframe_alone and settings.issuer.startswith("https:"):
+        yield Finding(
+            Severity.WARNING,
+            about,
+            f"is on another site than the OP: {', '.join(elsewhere)}",
+            f"In {_BLIND} the OP iframe answers `error` there, and a silent renewal in a hidden frame fails, unless the user has granted"
+            " storage access.",
+            "Register backchannel_logout_uri, switch session_management.status on, or give both a common domain (docs/browsers.md).",
+        )
+    front = str(metadata.get("frontchannel_logout_uri") or "")
+    if front.startswith("http:") and settings.issuer.startswith("https:"):
+        yield Finding(
+            Severity.PROBLEM,
+            about,
+            f"has {front}, which is http, while the OP is https",
+            "Browsers refuse to frame it (mixed content): front-channel logout does nothing.",
+            "Serve it over https.",
+        )
+
+
+def _is_elsewhere(settings: ServerSettings, uri: str) -> bool:
+    return site_of(uri) != site_of(settings.issuer)

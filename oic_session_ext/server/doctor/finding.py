@@ -1,0 +1,25 @@
+"""One thing that the doctor found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Severity(Enum):
+    """How bad it is: something does not work or is not safe, will not work for some, or is good to know."""
+
+    PROBLEM = "problem"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found, `about` which setting or client, what it `breaks`, and how to `mend` it."""
+
+    severity: Severity
+    about: str
+    what: str
+    breaks: str
+    mend: str

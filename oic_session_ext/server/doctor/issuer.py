@@ -1,0 +1,117 @@
+"""What comes back at the issuer's address: whether users and clients reach this OP there, and what a proxy on the way changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from http.cookies import CookieError, SimpleCookie
+
+from ..settings import ServerSettings
+from .finding import Finding, Severity
+from .frame_policy import refuses_frame
+from .visits import Answer, NotReached, Visits
+
+_ANYBODY = "https://rp.example.com/"
+
+
+def examine_issuer(settings: ServerSettings, visits: Visits) -> Iterator[Finding]:
+    """Visit discovery, the OP iframe and a page."""
+    where = f"{settings.issuer}/.well-known/openid-configuration"
+    try:
+        discovery = visits.get(where)
+    except NotReached as err:
+        yield Finding(
+            Severity.PROBLEM,
+            "issuer",
+            f"{where} cannot be reached from here: {err}",
+            "Clients learn the OP's endpoints and keys there.",
+            "Start the server; look at DNS, the proxy, the certificate.",
+        )
+        return
+    yield from _discovery(settings, where, discovery)
+    if discovery.status == 200:
+        yield from _transport(settings, discovery)
+        yield from _iframe(settings, visits)
+        yield from _page(settings, visits)
+
+
+def _discovery(settings: ServerSettings, where: str, answer: Answer) -> Iterator[Finding]:
+    try:
+        found = json.loads(answer.body).get("issuer") if answer.status == 200 else None
+    except (ValueError, AttributeError):
+        found = None
+    if found != settings.issuer:
+        yield Finding(
+            Severity.PROBLEM,
+            "issuer",
+            f"{where} answers {answer.status}" + (f" with the issuer {found}" if found else ""),
+            "Clients refuse an OP whose document names another issuer (OpenID Connect Discovery 1.0, 4.3), or find none.",
+            "Let the proxy pass every path below the issuer on to this server, with the path unchanged.",
+        )
+
+
+def _transport(settings: ServerSettings, answer: Answer) -> Iterator[Finding]:
+    if settings.issuer.startswith("https:") and "strict-transport-security" not in answer.headers:
+        yield Finding(
+            Severity.WARNING,
+            "issuer",
+            "answers without Strict-Transport-Security, which the server sends",
+            "A browser's first visit can be diverted to http by whoever sits in between.",
+            "Let the proxy keep the header.",
+        )
+
+
+def _iframe(settings: ServerSettings, visits: Visits) -> Iterator[Finding]:
+    if not settings.session_management.enabled:
+        return
+    where = f"{settings.issuer}/check_session_iframe"
+    try:
+        answer = visits.get(where)
+    except NotReached as err:
+        yield Finding(Severity.PROBLEM, "issuer", f"{where}: {err}", "No client sees changes of the session.", "Look at the proxy.")
+        return
+    refusal = refuses_frame(answer.headers, where, _ANYBODY)
+    if answer.status != 200 or refusal:
+        yield Finding(
+            Severity.PROBLEM,
+            "issuer",
+            f"{where} " + (f"has {refusal}" if refusal else f"answers {answer.status}"),
+            "Browsers do not show the OP iframe in clients' pages: no client sees changes of the session.",
+            "Let the proxy add no X-Frame-Options or Content-Security-Policy to this page; the server says itself who may frame what.",
+        )
+
+
+def _page(settings: ServerSettings, visits: Visits) -> Iterator[Finding]:
+    """Look at a page that must not be framed, and at the cookies that come with it."""
+    where = f"{settings.issuer}/"
+    try:
+        answer = visits.get(where)
+    except NotReached:
+        return
+    if not refuses_frame(answer.headers, where, _ANYBODY):
+        yield Finding(
+            Severity.PROBLEM,
+            "issuer",
+            f"{where} lets everybody frame it, which the server forbids",
+            "Somebody else's page can have users click on what they do not see (clickjacking).",
+            "Let the proxy keep Content-Security-Policy and X-Frame-Options as they come.",
+        )
+    yield from _cookies(settings, answer)
+
+
+def _cookies(settings: ServerSettings, answer: Answer) -> Iterator[Finding]:
+    name = settings.session.browser_state_cookie
+    try:
+        morsels = [morsel for key, morsel in SimpleCookie(answer.headers.get("set-cookie", "")).items() if key == name]
+    except CookieError:
+        morsels = []
+    for morsel in morsels:
+        is_cross_site = morsel["samesite"].lower() == "none" and bool(morsel["secure"])
+        if settings.issuer.startswith("https:") and (not is_cross_site or morsel["httponly"]):
+            yield Finding(
+                Severity.PROBLEM,
+                "session.browser_state_cookie",
+                "does not arrive as the server sends it: SameSite=None, Secure, and no HttpOnly",
+                "The OP iframe does not see it in other sites' pages.",
+                "Let the proxy leave Set-Cookie alone (nginx: no proxy_cookie_flags; HAProxy, Apache: no rewriting).",
+            )

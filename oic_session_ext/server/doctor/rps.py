@@ -1,0 +1,88 @@
+"""What comes back from the clients' logout addresses, as far as they can be reached from here."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from ...propagation.address_guard import AddressGuard
+from ..settings import ServerSettings
+from .finding import Finding, Severity
+from .frame_policy import refuses_frame
+from .visits import NotReached, Visits
+
+
+def examine_rps(settings: ServerSettings, clients: Mapping[str, Mapping[str, Any]], visits: Visits) -> Iterator[Finding]:
+    """Visit what each client has registered. Nobody is signed out: the visits carry neither a cookie nor a Logout Token."""
+    guard = AddressGuard(settings.logout.backchannel.allow_networks)
+    for client_id, metadata in clients.items():
+        about = f"client {client_id}"
+        if (uri := metadata.get("frontchannel_logout_uri")) and settings.logout.frontchannel:
+            yield from _front(settings, about, str(uri), visits)
+        if (uri := metadata.get("backchannel_logout_uri")) and settings.logout.backchannel.enabled:
+            yield from _back(guard, about, str(uri), visits)
+
+
+def _front(settings: ServerSettings, about: str, uri: str, visits: Visits) -> Iterator[Finding]:
+    query = urlencode({"iss": settings.issuer, "sid": secrets.token_hex(8)})
+    try:
+        answer = visits.get(f"{uri}{'&' if '?' in uri else '?'}{query}")
+    except NotReached as err:
+        yield Finding(
+            Severity.WARNING,
+            about,
+            f"{uri} cannot be reached from here: {err}",
+            "If browsers do not reach it either, front-channel logout does nothing.",
+            "See that it is served.",
+        )
+        return
+    refusal = refuses_frame(answer.headers, uri, settings.issuer)
+    if refusal:
+        yield Finding(
+            Severity.PROBLEM,
+            about,
+            f"{uri} has {refusal}",
+            "Browsers refuse to show it in the OP's logout page: front-channel logout does nothing.",
+            f"Let the client send Content-Security-Policy: frame-ancestors {settings.issuer} with this page.",
+        )
+    elif answer.status >= 300 and answer.status != 400:  # a strict client refuses a session that it does not know
+        yield Finding(
+            Severity.WARNING,
+            about,
+            f"{uri} answers {answer.status}",
+            "A redirect (to a login page?) or an error there usually means that nothing is ended.",
+            "Let it end the session and answer 200 itself.",
+        )
+
+
+def _back(guard: AddressGuard, about: str, uri: str, visits: Visits) -> Iterator[Finding]:
+    if problem := guard.refuses_uri(uri):
+        yield Finding(
+            Severity.PROBLEM,
+            about,
+            f"{uri} {problem}",
+            "The OP refuses to call it; the client is not told of logouts.",
+            "Add its network to logout.backchannel.allow_networks.",
+        )
+        return
+    try:
+        answer = visits.get(uri)  # GET, which ends nothing: Logout Tokens come by POST (OIDCBCL-2.5)
+    except NotReached as err:
+        yield Finding(
+            Severity.PROBLEM,
+            about,
+            f"{uri} cannot be reached from here: {err}",
+            "The client is not told of logouts while that is so; they are tried again for a while.",
+            "See that it is served, and that this machine may connect to it.",
+        )
+        return
+    if answer.status in (301, 302, 303, 307, 308) or answer.status in (401, 403, 404, 410) or answer.status >= 500:
+        yield Finding(
+            Severity.WARNING,
+            about,
+            f"{uri} answers {answer.status} to a GET",
+            "When it answers a Logout Token so too, the client is not told: redirects are not followed, and there is no login to give.",
+            "Let it answer POST itself, without a redirect and without authentication.",
+        )

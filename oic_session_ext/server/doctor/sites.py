@@ -1,0 +1,33 @@
+"""Which addresses browsers take for one site: what cookies in frames depend on (RFC 6265bis, 5.2; HTML, "schemelessly same site")."""
+
+from __future__ import annotations
+
+from functools import cache
+from ipaddress import ip_address
+
+from publicsuffixlist import PublicSuffixList
+
+from ...absolute_uri import split_absolute_uri
+
+
+def site_of(uri: str) -> str:
+    """Return the site of an http or https URI as browsers see it: scheme and registrable domain, or the host where it has none.
+
+    Raises: ValueError: it is no absolute URI.
+    """
+    parts = split_absolute_uri(uri)
+    host = (parts.hostname or "").rstrip(".")
+    return f"{parts.scheme}://{host if _is_address(host) else _list().privatesuffix(host) or host}"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+@cache
+def _list() -> PublicSuffixList:
+    return PublicSuffixList()
