@@ -10,12 +10,17 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from .language_tag import MAX_TAG_LENGTH, fallbacks
+
 Part: TypeAlias = Literal["userinfo", "id_token"]
 
 PROTOCOL_CLAIMS = frozenset(
     {"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "acr", "amr", "azp", "nonce", "auth_time", "sid", "at_hash", "c_hash", "s_hash"}
 )
 """What the protocol says about a token or a login, not about the user."""
+
+
+_MOST_LOCALES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +36,11 @@ class ClaimsWanted:
 
     def names(self) -> dict[str, Mapping[str, Any] | None]:
         """Return the wishes for whoever keeps the claims: each with its form in every language that may serve."""
+        tags = list(dict.fromkeys(tag for locale in self.locales for tag in fallbacks(locale)))
         found = dict(self.wishes)
         for name, wish in self.wishes.items():
             if "#" not in name:
-                found.update({f"{name}#{tag}": wish for locale in self.locales for tag in _ranges(locale)})
+                found.update({f"{name}#{tag}": wish for tag in tags})
         return found
 
     def told(self, available: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,9 +57,11 @@ class ClaimsWanted:
 
     def _told_in_languages(self, there: Mapping[str, Any]) -> dict[str, Any]:
         by_name = {_comparable(name): value for name, value in there.items()}
+        in_languages = {name.partition("#")[0] for name in there if "#" in name}
         told: dict[str, Any] = {}
         for name, wish in self.wishes.items():
-            forms = {name: by_name.get(_comparable(name))} if "#" in name else self._forms(name, by_name)
+            is_plain = "#" in name or name not in in_languages
+            forms = {name: by_name.get(_comparable(name))} if is_plain else self._forms(name, by_name)
             told.update({form: value for form, value in forms.items() if value is not None and is_as_wished(value, wish)})
         return told
 
@@ -61,7 +69,7 @@ class ClaimsWanted:
         """Return a claim in the locales: without a tag in the best of them, and where several were asked for with each one's tag."""
         tagged = {}
         for locale in self.locales:
-            found = next((form for form in (f"{name}#{tag}" for tag in _ranges(locale)) if _comparable(form) in by_name), None)
+            found = next((form for form in (f"{name}#{tag}" for tag in fallbacks(locale)) if _comparable(form) in by_name), None)
             if found is not None:
                 tagged[found] = by_name[_comparable(found)]
         plain = next(iter(tagged.values()), by_name.get(name))
@@ -79,6 +87,12 @@ def requested_claims(request: Mapping[str, Any], part: Part) -> dict[str, Mappin
     if isinstance(claims, str):
         claims = json.loads(claims)
     return dict((claims or {}).get(part) or {})
+
+
+def requested_locales(request: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the language tags of `claims_locales`, the most preferred of them: each is looked for under every claim (OIDCC-5.2)."""
+    tags = [tag for tag in request.get("claims_locales", "").split() if len(tag) <= MAX_TAG_LENGTH]
+    return tuple(tags[:_MOST_LOCALES])
 
 
 def consent_for_claims(request: Mapping[str, Any], of_scope: Mapping[str, Collection[str]]) -> frozenset[str]:
@@ -110,9 +124,3 @@ def _comparable(name: str) -> str:
     """Return a claim's name with its language tag in lower case: tags are compared without regard to it (OIDCC-5.2)."""
     base, separator, tag = name.partition("#")
     return base + separator + tag.lower()
-
-
-def _ranges(locale: str) -> list[str]:
-    """Return a language tag and what it falls back to, as RFC 4647, 3.4 does: `de-CH-1996`, then `de-CH`, then `de`."""
-    subtags = locale.split("-")
-    return ["-".join(subtags[:length]) for length in range(len(subtags), 0, -1)]

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from oic_session_ext.claims_request import ClaimsWanted, claims_of_scopes, consent_for_claims, is_as_wished, requested_claims
+from oic_session_ext.claims_request import (
+    ClaimsWanted,
+    claims_of_scopes,
+    consent_for_claims,
+    is_as_wished,
+    requested_claims,
+    requested_locales,
+)
 
 OF_SCOPE = {"openid": ["sub"], "profile": ["name", "nickname"], "email": ["email"]}
 NAMES = {"name": "Alice", "name#de-CH": "Alize", "name#fr": "Alix", "name#ja-Kana-JP": "アリス", "email": "a@example.com"}
@@ -88,6 +95,13 @@ def test_a_claim_may_be_asked_for_by_name_and_language() -> None:
         "email": "a@example.com",
     }
     assert told("name", "name#fr") == {"name": "Alice", "name#fr": "Alix"}
+
+
+@pytest.mark.spec("SEC-12")
+def test_of_many_languages_the_first_ten_count_and_none_that_no_language_is_called() -> None:
+    assert requested_locales({"claims_locales": " ".join(f"x{number}" for number in range(20_000))}) == tuple(f"x{n}" for n in range(10))
+    assert requested_locales({"claims_locales": f"{'a-' * 30_000}a fr"}) == ("fr",)
+    assert requested_locales({}) == ()
 
 
 @pytest.mark.spec("OIDCC-5.2", "OIDCC-5.5.1")

@@ -11,6 +11,8 @@ from importlib.resources.abc import Traversable
 
 from markupsafe import Markup, escape
 
+from ..language_tag import fallbacks
+
 DEFAULT_LANGUAGE = "en"
 
 
@@ -58,8 +60,7 @@ class Texts:
         A tag is matched by the look-up of RFC 4647, 3.4: `de-CH-1996`, then `de-CH`, then `de`.
         """
         for tag in ui_locales:
-            subtags = tag.lower().split("-")
-            for length in range(len(subtags), 0, -1):
-                if found := self._languages.get("-".join(subtags[:length])):
+            for form in fallbacks(tag.lower()):
+                if found := self._languages.get(form):
                     return found
         return self._languages[DEFAULT_LANGUAGE]

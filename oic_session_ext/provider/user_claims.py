@@ -14,7 +14,7 @@ from oic.exception import FailedAuthentication
 from oic.oic.message import SCOPE2CLAIMS, Claims
 from oic.utils.session_backend import AuthnEvent
 
-from ..claims_request import ClaimsWanted, claims_of_scopes, is_as_wished, requested_claims
+from ..claims_request import ClaimsWanted, claims_of_scopes, is_as_wished, requested_claims, requested_locales
 from .seam import Seam
 
 
@@ -31,7 +31,7 @@ class UserClaimsSeam(Seam):
             return None
         request = json.loads(session["authzreq"])
         wishes = requested_claims(request, "id_token")
-        return self._told_by_userinfo(session, ClaimsWanted(wishes, _locales(request))) if wishes else None
+        return self._told_by_userinfo(session, ClaimsWanted(wishes, requested_locales(request))) if wishes else None
 
     def _collect_user_info(self, session: Mapping[str, Any], userinfo_claims: Any = None) -> dict[str, Any]:
         """Return what userinfo tells; for a response without an access token, what its ID Token tells in place of it (OIDCC-5.4).
@@ -43,7 +43,7 @@ class UserClaimsSeam(Seam):
         if '"claims' in session.get("authzreq", ""):
             request = json.loads(session["authzreq"])
             wishes |= requested_claims(request, "id_token" if request["response_type"] == "id_token" else "userinfo")
-            locales = _locales(request)
+            locales = requested_locales(request)
         if not is_as_wished(session["sub"], wishes.get("sub")):
             raise FailedAuthentication("the claims of another user")
         return {**self._told_by_userinfo(session, ClaimsWanted(wishes, locales)), "sub": session["sub"]}
@@ -53,7 +53,3 @@ class UserClaimsSeam(Seam):
             wanted = replace(wanted, wishes={name: wish for name, wish in wanted.wishes.items() if name in allowed})
         uid = AuthnEvent.from_json(session["authn_event"]).uid
         return wanted.told(self.userinfo(uid, session["client_id"], Claims().from_dict(wanted.names())))
-
-
-def _locales(request: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(request.get("claims_locales", "").split())
