@@ -47,6 +47,9 @@ ASSETS_URL = "session_assets"
 _ATTEMPTS = 4
 """How often a request is run when another one keeps changing what it had read."""
 
+_MOST_IN_KEY_JAR = 10_000
+"""Clients whose keys are held for pyoidc."""
+
 
 class Seam(_Provider):
     """Cooperative base of the mixins; it is never used alone.
@@ -187,9 +190,14 @@ class Seam(_Provider):
             raise JWEException(str(err)) from err
 
     def _fill_key_jar(self, cid: str, client_info: Mapping[str, Any], jwks: list[dict[str, Any]]) -> None:
-        self.keyjar.issuer_keys[cid] = [KeyBundle(jwks)] if jwks else []
+        jar = self.keyjar.issuer_keys
+        jar[cid] = [KeyBundle(jwks)] if jwks else []
         if client_info.get("client_secret"):
             self.keyjar.add_symmetric(cid, client_info["client_secret"], usage=["enc", "sig"])
+        if len(jar) > _MOST_IN_KEY_JAR:  # anybody may register; whose keys are gone has them loaded anew
+            for other in list(jar)[: -_MOST_IN_KEY_JAR // 2]:
+                if other:  # the OP's own are under the empty name
+                    jar.pop(other, None)
 
     def error_page(self, error: ProtocolError, *, sign_out_action: str | None = None) -> RawResponse:
         """Return the page that tells a person what was wrong; nothing of the request is on it.

@@ -8,6 +8,9 @@ from random import Random
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
 from tests.bundled_op import OUT_URIS, REDIRECT_URIS, SECRETS, VERIFIER, basic, request_of
 from tests.flows.hostile_request import Request
 from tests.wsgi_browser import Answer
@@ -18,6 +21,10 @@ Step: TypeAlias = Generator[Request, Answer, Answer]
 
 PASSWORDS = {f"user{number}": f"password of user{number}" for number in range(20)}
 """Enough users that those whose sign-in is closed for a while, by too many failures, leave some."""
+
+_REQUEST_KEY = ECKey.generate_key("P-256")
+REQUEST_JWKS = {"keys": [_REQUEST_KEY.as_dict(private=False)]}
+"""The key that `asking` signs its request objects with."""
 
 
 class Visitor:
@@ -252,6 +259,14 @@ def _public_pages(visitor: Visitor) -> Flow:
     yield preflight
 
 
+def _request_object(visitor: Visitor) -> Flow:
+    """Send a request in a JWT; a good one is known afterwards, for others to tamper with."""
+    claims = {**request_of("asking", prompt="login"), "iss": "asking", "aud": visitor.origin}
+    request = jwt.encode({"alg": "ES256"}, claims, _REQUEST_KEY)
+    yield from sign_in(visitor, "asking", request=request)
+    yield from sign_in(visitor, "asking", request_uri=f"https://asking.example.com/request/{visitor.chance.randrange(9)}")
+
+
 def _sign_in_for_nobody(visitor: Visitor) -> Flow:
     page = yield visitor.get("/login")
     yield from visitor.follow((yield visitor.submit(page, username="user1", password=PASSWORDS["user1"])))
@@ -265,6 +280,7 @@ FLOWS: dict[Callable[[Visitor], Flow], int] = {
     _choose_account: 8,
     _implicit: 10,
     _registered: 16,
+    _request_object: 8,
     _public_pages: 10,
     _sign_in_for_nobody: 6,
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.flows.hostile_names import HEADERS, METADATA, METHODS, PARAMETERS, TYPES
 from tests.flows.hostile_request import ENDPOINTS, Pairs, Request
-from tests.flows.hostile_values import GUESS, Value, hostile_value, json_bomb, json_value
+from tests.flows.hostile_values import GUESS, Value, hostile_value, json_bomb, json_value, tampered
 
 
 class Spoiler:
@@ -75,10 +75,12 @@ class Spoiler:
     def _value(self, request: Request) -> None:
         pairs = self._pairs(request)
         at = self._chance.randrange(len(pairs))
-        name = pairs[at][0]
+        name, known = pairs[at]
         value = self.value()
         if name == "password":
             value = f"{GUESS} {self._chance.random()}" if self._chance.random() < 0.5 else value
+        if isinstance(known, str) and self._chance.random() < 0.2:
+            value = tampered(self._chance, known, self._known)
         pairs[at] = (name, value)
 
     def _drop(self, request: Request) -> None:

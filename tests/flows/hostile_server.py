@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.bundled_op import CLIENTS, OpBrowser
-from tests.flows.hostile_flows import PASSWORDS
+from tests.flows.hostile_flows import PASSWORDS, REQUEST_JWKS
 from tests.flows.running_op import RunningOp
 
 ABUSED = "abused"
@@ -17,7 +17,7 @@ ABUSED = "abused"
 
 
 _MORE: dict[str, dict[str, Any]] = {
-    "asking": {"introspection": "any", "frontchannel_logout_uri": "https://asking.example.com/out-of-sight"},
+    "asking": {"introspection": "any", "frontchannel_logout_uri": "https://asking.example.com/out-of-sight", "jwks": REQUEST_JWKS},
     "spa": {"backchannel_logout_uri": "https://spa.example.com/told"},  # of no address: it is never told, and tried again and again
 }
 
