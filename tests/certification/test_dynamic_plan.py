@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from joserfc import jwe
 from joserfc.jwk import RSAKey
 
 from oic_session_ext.jose import read_header
@@ -195,6 +196,19 @@ def test_an_assertion_for_somebody_else_is_refused(rp: RelyingParty, agent: User
 
     check_token_error(rp.post("token_endpoint", form, aud="https://other.example.com"), "invalid_client", 401)
     check_token_response(rp.post("token_endpoint", form))
+
+
+def test_an_id_token_is_encrypted_to_the_client_where_it_asks_for_it(make_rp: Callable[..., RelyingParty], agent: UserAgent) -> None:
+    """No module of the plans asks for it; discovery offers it."""
+    public = {**CLIENT_KEY.as_dict(private=False), "use": "enc", "kid": "for-encryption"}
+    rp = make_rp(jwks={"keys": [public_jwk(CLIENT_KEY), public]}, id_token_encrypted_response_alg="RSA-OAEP")
+    code = rp.response_in(agent.authorize(rp.url()))["code"]
+    tokens = check_token_response(rp.redeem(code))
+    decrypted = jwe.decrypt_compact(tokens["id_token"], CLIENT_KEY, algorithms=["RSA-OAEP", "A128CBC-HS256"])
+
+    assert (decrypted.headers()["alg"], decrypted.headers()["enc"]) == ("RSA-OAEP", "A128CBC-HS256")
+    assert decrypted.plaintext is not None
+    rp.verify(decrypted.plaintext.decode(), access_token=tokens["access_token"])
 
 
 @pytest.mark.module("oidcc-refresh-token-rp-key-rotation")
