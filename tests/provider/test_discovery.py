@@ -91,7 +91,7 @@ def test_the_session_endpoints_are_where_the_document_says(op, metadata):
         assert browser.open(metadata[name].removeprefix(ISSUER)).status == 200
 
 
-@pytest.mark.spec("MD-02", "MD-03", "MD-06")
+@pytest.mark.spec("MD-02", "MD-06")
 def test_both_channels_are_told_with_sid_as_json_booleans(metadata):
     for channel in ("frontchannel", "backchannel"):
         assert metadata[f"{channel}_logout_supported"] is True

@@ -30,7 +30,7 @@ def test_two_browsers_of_one_user_have_different_sids(op):
     assert sid_of(op, first.sign_in()) != sid_of(op, second.sign_in())
 
 
-@pytest.mark.spec("SID-02", "WR-11", "PY-05")
+@pytest.mark.spec("SID-02", "WR-11", "PY-05", "MD-03")
 def test_every_id_token_of_a_session_carries_the_same_sid(op, browser):
     tokens = browser.sign_in(**OFFLINE)
     found = {sid_of(op, tokens), sid_of(op, op.refresh(tokens["refresh_token"]).json)}
@@ -68,7 +68,7 @@ def test_sids_do_not_repeat(op):
     assert len(sids) == 60
 
 
-@pytest.mark.spec("SID-04", "SID-05")
+@pytest.mark.spec("SID-04", "SID-05", "SEC-10")
 def test_a_sid_is_192_bits_of_base64url(op, browser):
     assert re.fullmatch(r"[A-Za-z0-9_-]{32}", sid_of(op, browser.sign_in()))
 
@@ -85,7 +85,7 @@ def test_a_sid_opens_nothing(op, browser):
     assert op.refresh(sid).error == "invalid_grant"
 
 
-@pytest.mark.spec("SID-06", "PY-05")
+@pytest.mark.spec("SID-06", "PY-05", "SEC-10")
 def test_neither_the_sessions_id_nor_its_cookie_nor_a_grants_id_is_in_what_an_rp_gets(op, browser):
     answer = browser.authorize(login="alice")
     tokens = op.redeem(answer.in_query["code"])

@@ -359,7 +359,7 @@ def _(world: World, _value: Any) -> None:
 # -- all of it ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.spec("OIDCD-3", "MD-02")
+@pytest.mark.spec("OIDCD-3", "MD-02", "MD-03")
 @pytest.mark.parametrize("proof", dict.fromkeys(PROOFS.values()), ids=lambda proof: next(name for name in PROOFS if PROOFS[name] is proof))
 def test_what_the_document_says_is_so(world: World, proof: Proof) -> None:
     said = [name for name in PROOFS if PROOFS[name] is proof]
