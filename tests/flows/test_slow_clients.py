@@ -47,29 +47,28 @@ def test_others_are_answered_while_a_client(patient: RunningOp, sent: bytes) -> 
         assert patient.browser().sign_in()
 
 
-def test_others_are_answered_while_a_client_does_not_go_on_with_a_tls_handshake(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.fixture(scope="module")
+def patient_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTlsOp]:
+    """The same with TLS."""
     op = RunningTlsOp(tmp_path_factory.mktemp("tls"))
-    op.configure(listen=op.settings["listen"] | {"limits": {"socket_timeout": "2m"}})
+    op.configure(listen=op.settings["listen"] | {"threads": 1, "limits": {"socket_timeout": "2m"}})
     op.start()
-    try:
-        with op.connect(), op.connect() as other:
-            other.sendall(b"\x16\x03\x01")
-
-            assert op.browser().sign_in()
-    finally:
-        op.close()
+    yield op
+    op.close()
 
 
-def test_a_client_that_speaks_no_tls_where_it_should_is_told_so(tmp_path_factory: pytest.TempPathFactory) -> None:
-    op = RunningTlsOp(tmp_path_factory.mktemp("tls"))
-    op.start()
-    try:
-        answer = op.exchange(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
-    finally:
-        op.close()
+def test_others_are_answered_while_a_client_does_not_go_on_with_a_tls_handshake(patient_tls: RunningTlsOp) -> None:
+    with patient_tls.connect(), patient_tls.connect() as other:
+        other.sendall(b"\x16\x03\x01")
+
+        assert patient_tls.browser().sign_in()
+
+
+def test_a_client_that_speaks_no_tls_where_it_should_is_told_so(patient_tls: RunningTlsOp) -> None:
+    answer = patient_tls.exchange(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
 
     assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b"Traceback" not in op.log.encode()
+    assert "Traceback" not in patient_tls.log
 
 
 def test_a_request_in_many_pieces_is_answered(patient: RunningOp) -> None:
