@@ -28,7 +28,8 @@ class DiscoverySeam(UserClaimsSeam):
         """Return the provider metadata that is true of this OP."""
         base = self.baseurl.rstrip("/")
         own_algs = self.op_keys.signing_algs()
-        scopes = [scope for scope in SCOPE2CLAIMS if scope != "offline_access"] + ["offline_access"]
+        can_refresh = self.sdb.token_factory["refresh_token"] is not None
+        scopes = [scope for scope in SCOPE2CLAIMS if scope != "offline_access"] + ["offline_access"] * can_refresh
         scopes += [scope for scope in self.extra_scope_dict or {} if scope not in scopes]
         claims = {"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "nonce"}
         claims.update(claim for names in self.claims_of_scope().values() for claim in names)
@@ -47,7 +48,7 @@ class DiscoverySeam(UserClaimsSeam):
             "request_uri_parameter_supported": self.request_objects.by_reference,  # absent it would mean true
             "response_types_supported": list(RESPONSE_TYPES),
             "response_modes_supported": ["query", "fragment", "form_post"],
-            "grant_types_supported": ["authorization_code", "implicit", "refresh_token"],
+            "grant_types_supported": ["authorization_code", "implicit"] + ["refresh_token"] * can_refresh,
             "subject_types_supported": ["public", "pairwise"],
             "prompt_values_supported": list(PROMPTS),
             "display_values_supported": list(DISPLAYS),

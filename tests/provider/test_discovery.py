@@ -163,6 +163,18 @@ def test_what_is_offered_works(op, metadata):
         assert "code" in browser.authorize(display=display).in_query
 
 
+@pytest.mark.spec("OIDCD-3")
+def test_an_op_that_makes_no_refresh_tokens_does_not_speak_of_them(make_op):
+    op = make_op()
+    op.provider.sdb.token_factory["refresh_token"] = None
+
+    metadata = Answer.of(op.provider.providerinfo_endpoint()).json
+
+    assert metadata["grant_types_supported"] == ["authorization_code", "implicit"]
+    assert "offline_access" not in metadata["scopes_supported"]
+    assert "refresh_token" not in op.browser().sign_in(scope="openid offline_access", prompt="consent")
+
+
 @pytest.mark.parametrize("alg", ["RS256", "ES256", "HS256"])
 def test_every_id_token_alg_that_is_offered_signs(op, metadata, alg):
     assert alg in metadata["id_token_signing_alg_values_supported"]
