@@ -122,7 +122,7 @@ class _Deadlined:
         return io.BufferedReader(_Reader(self._sock, self._deadline))
 
     def close(self) -> None:
-        self._sock.close()
+        """Do nothing: http.client closes once it has the header lines of a last answer, and the body is still to be read."""
 
 
 class _Reader(io.RawIOBase):

@@ -96,6 +96,12 @@ def test_any_other_answer_is_a_failure(serve: Serve, answer: bytes) -> None:
         GuardedFetch(ON_LOOPBACK).json(serve(answer))
 
 
+def test_a_body_that_comes_after_its_header_lines_on_a_connection_that_ends_is_read(serve: Serve) -> None:
+    uri = serve(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\n", b'["x"', b"]", pause_s=0.05)
+
+    assert GuardedFetch(ON_LOOPBACK).json(uri) == ["x"]
+
+
 def test_drops_that_come_slowly_do_not_prolong_the_time(serve: Serve) -> None:
     uri = serve(*[b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 60], pause_s=0.1)
 
@@ -178,3 +184,20 @@ def test_no_private_part_is_taken_over() -> None:
     found = ClientKeys(CountingFetch(JWKS), FakeClock()).usable_jwks(PUBLISHED)
 
     assert not any({"d", "p", "q"} & jwk.keys() for jwk in found)
+
+
+# -- text --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_text_is_asked_for_by_its_media_types_and_returned_as_it_is(serve: Serve) -> None:
+    assert GuardedFetch(ON_LOOPBACK).ascii(serve(ok(b"a.b.c\n")), "application/jwt") == "a.b.c\n"
+
+
+def test_a_text_beyond_ascii_is_refused(serve: Serve) -> None:
+    with pytest.raises(FetchFailed, match="ASCII"):
+        GuardedFetch(ON_LOOPBACK).ascii(serve(ok("ä".encode())), "application/jwt")
+
+
+def test_no_more_is_fetched_at_once_than_is_allowed(serve: Serve) -> None:
+    with pytest.raises(FetchFailed, match="too much"):
+        GuardedFetch(ON_LOOPBACK, max_at_once=0).ascii(serve(ok(b"x")), "application/jwt")
