@@ -13,7 +13,7 @@ from ..request_uri import MAX_REQUEST_URIS
 from .setting_types import SettingsSection
 
 RequestUri = Annotated[str, Field(min_length=1, max_length=2000)]
-_SigningAlg = Literal[
+SigningAlg = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "HS256", "HS384", "HS512", "none"
 ]  # fmt: skip
 
@@ -21,7 +21,7 @@ _SigningAlg = Literal[
 class ClientRequestObjects(SettingsSection):
     """The part of a client that says how it sends requests in a JWT."""
 
-    request_object_signing_alg: _SigningAlg | None = None
+    request_object_signing_alg: SigningAlg | None = None
     """With which algorithm alone the client signs its request objects; without it, any. `none` needs `request_objects.unsigned`."""
 
     request_uris: Annotated[tuple[RequestUri, ...], Field(min_length=1, max_length=MAX_REQUEST_URIS)] | None = None
