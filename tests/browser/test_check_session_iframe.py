@@ -45,6 +45,15 @@ ASK_PATIENTLY = """
 })
 """
 
+# Posts messages to the OP iframe and returns the answers once the first is there.
+ASK_ALL_HEAR_FIRST = """
+([messages, origin]) => new Promise((resolve) => {
+  const answers = [];
+  addEventListener("message", ({ data }) => { answers.push(data); setTimeout(() => resolve(answers)); });
+  for (const message of messages) frames[0].postMessage(message, origin);
+})
+"""
+
 # Messages between two windows keep their order, so what was not answered before the echo is not answered; once the page knows what it
 # may see. Where it asks the OP the answer comes later.
 ECHO = """
@@ -381,11 +390,26 @@ def test_a_blind_iframe_asks_the_op_once_and_without_cookies(
     page = open_rp(blocking_browser, rp, telling_op, host="127.0.0.1")
     asked = question(rp, "state-1", host="127.0.0.1")
 
-    answers = page.evaluate(ASK_PATIENTLY, [[asked] * 5, telling_op.origin()])
+    first = page.evaluate(ASK_PATIENTLY, [[asked], telling_op.origin()])
+    others = page.evaluate(ASK_PATIENTLY, [[asked] * 5, telling_op.origin()])
 
-    assert answers == ["unchanged"] * 5
+    assert (first, others) == (["unchanged"], ["unchanged"] * 5)
     form = urlencode({"client_id": "rp", "session_state": asked.removeprefix("rp "), "origin": rp.origin("127.0.0.1")})
     assert telling_op.questions == [{"form": form, "origin": telling_op.origin(), "cookie": None}]
+
+
+@pytest.mark.spec("RP-08")
+def test_questions_that_overtake_the_ops_answer_do_not_all_hear_of_one_change(
+    blocking_browser: BrowserContext, telling_op: IframeServer, rp: IframeServer
+) -> None:
+    telling_op.status = "changed"
+    page = open_rp(blocking_browser, rp, telling_op, host="127.0.0.1")
+    asked = question(rp, "over", host="127.0.0.1")
+
+    first = page.evaluate(ASK_ALL_HEAR_FIRST, [[asked] * 5, telling_op.origin()])
+    telling_op.status = "unchanged"
+
+    assert first + ask(page, telling_op, asked) == ["changed", "changed"]
 
 
 @pytest.mark.spec("SM-28")

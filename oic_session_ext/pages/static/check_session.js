@@ -97,6 +97,7 @@
   addEventListener("message", async ({ data, origin, source }) => {
     // An answer is not answered: two OP iframes would never end.
     if (!source || origin === "null" || ANSWERS.includes(data) || !isRp(source, origin)) return;
-    source.postMessage(await answer(data, origin), origin);
+    const said = await answer(data, origin);
+    if (said) source.postMessage(said, origin);
   });
 })();
