@@ -25,10 +25,10 @@ def main() -> int:
     parser.add_argument("page", type=Path, help="a Markdown page, whose tables are written anew")
     parser.add_argument("--only", default="", help="rows whose name holds this, such as 'iframe, op, firefox'; the others stay")
     options = parser.parse_args()
+    measured, faults = _measure(options.only)
     before, _, rest = options.page.read_text(encoding="utf-8").partition(BEGIN)
     tables, _, after = rest.partition(END)
     kept = from_markdown(tables) if options.only else {}
-    measured, faults = _measure(options.only)
     rows = {place: row for place in ROWS if (row := measured.get(place) or kept.get(place))}
     text = to_markdown(rows)
     options.page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")

@@ -13,7 +13,8 @@ from tests.browser.matrix.browsers import NotNow, until
 from tests.browser.matrix.cells import Cell
 
 _POLL_MS = 40  # what two seconds, the pause of oidc-client-ts, become here
-_SILENT_S = 1.5  # a page that has polled nothing and asked nothing for so long has stopped
+_SILENT_S = 3  # a page that has polled nothing and asked nothing for so long has stopped
+_SILENT_LOOKS = 15  # on a busy machine, too
 
 # In the OP iframe: each question takes as long as the pause before it would, so that two minutes of questions are two minutes to it.
 _TIME_BY_POLLS = """
@@ -92,8 +93,9 @@ class PollingCell(Cell):
     def _poll_for_two_minutes(self) -> bool:
         """Return whether the page polled to the end; not so when it has stopped."""
         polls = 120 // self.pause_s
-        target, moved_at, before = None, time.monotonic(), None
-        while time.monotonic() < moved_at + _SILENT_S:
+        target, moved_at, looks, before = None, time.monotonic(), 0, None
+        while looks < _SILENT_LOOKS or time.monotonic() < moved_at + _SILENT_S:
+            looks += 1
             try:
                 if self.state() == "signed out":
                     return False
@@ -106,8 +108,8 @@ class PollingCell(Cell):
             if asked is not None and target is not None and asked >= target:
                 return True
             if (asked, len(self.sites.asked)) != before:
-                before, moved_at = (asked, len(self.sites.asked)), time.monotonic()
-            time.sleep(0.1)
+                before, moved_at, looks = (asked, len(self.sites.asked)), time.monotonic(), 0
+            time.sleep(0.15)
         return False
 
 

@@ -140,6 +140,11 @@ class Sites:
         return f"{self.op(op)}/authorization?{urlencode(query)}"
 
 
+class _QuietServer(HttpServer):
+    def error_log(self, *_args: object, **_more: object) -> None:
+        """Say nothing of connections that browsers break off."""
+
+
 @contextmanager
 def serving(folder: Path, oidc_client_ts: Path) -> Iterator[Sites]:
     """Start all of it; the OPs keep what they know in memory. `oidc_client_ts` is the script."""
@@ -160,9 +165,8 @@ def serving(folder: Path, oidc_client_ts: Path) -> Iterator[Sites]:
                 stack.enter_context(example_rp(port, sites.example_rp(name, site), sites.op(name), f"example-{site}", folder / "ca.pem"))
         pem = folder / "server.pem"
         certificate.private_key_and_cert_chain_pem.write_to_path(str(pem))
-        http_server = HttpServer(("127.0.0.1", sites.port), sites.answer, numthreads=20, server_name="matrix")
+        http_server = _QuietServer(("127.0.0.1", sites.port), sites.answer, numthreads=20, server_name="matrix")
         http_server.ssl_adapter = BuiltinSSLAdapter(str(pem), str(pem))
-        http_server.error_log = lambda *_args, **_more: None  # browsers break connections off
         http_server.prepare()
         threading.Thread(target=http_server.serve, daemon=True).start()
         stack.callback(http_server.stop)
