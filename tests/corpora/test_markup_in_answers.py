@@ -15,14 +15,13 @@ from .conftest import REGISTERED
 from .corpus import corpus, each_of
 from .markup_reader import addresses_in, elements_of
 
-KNOWN = set(
-    "html head meta title link script noscript body main p img h1 h2 ul li form input button div label span bdi code a iframe -comment".split()
-)
-ATTRIBUTES = set(
-    "action alt aria-describedby aria-hidden aria-invalid aria-label aria-labelledby autocapitalize autocomplete autocorrect autofocus charset "
-    "class content data-cookie data-done data-loop-guard data-read-ms data-wait-ms defer dir for formnovalidate height hidden href http-equiv "
-    "id inert lang method name referrerpolicy rel required role spellcheck src tabindex target title type value width".split()
-)
+_KNOWN = "html head meta title link script noscript body main p img h1 h2 ul li form input button div label span bdi code a iframe -comment"
+_ATTRIBUTES = """
+action alt aria-describedby aria-hidden aria-invalid aria-label aria-labelledby autocapitalize autocomplete autocorrect autofocus charset
+class content data-cookie data-done data-loop-guard data-read-ms data-wait-ms defer dir for formnovalidate height hidden href http-equiv
+id inert lang method name referrerpolicy rel required role spellcheck src tabindex target title type value width
+"""
+KNOWN, ATTRIBUTES = set(_KNOWN.split()), set(_ATTRIBUTES.split())
 
 
 def check_page(answer: Answer, *clients_own: str) -> None:
