@@ -107,7 +107,9 @@ class Scene:
     def open(self, **options: Any) -> Watched:
         """Open a page of the RP that is watched by the OP iframe; `options` replace those of the monitor, None leaves one out."""
         page, self._first_page = Watched(self, self._first_page or self.context.new_page()), None
-        page.load(**options)
+        if page.page.url != RP + "/":
+            page.page.goto(RP + "/")
+        page.start(**options)
         return page
 
     def asked_op(self) -> int:
@@ -128,10 +130,14 @@ class Watched:
         self.scene = scene
         self.page = page
 
-    def load(self, random: float = 0.5, **options: Any) -> None:
-        """Load the page, for the first time or anew, and start the monitor."""
-        given = {"checkSession": CHECK_SESSION, "renew": RENEW} | options
+    def load(self, **options: Any) -> None:
+        """Load the page, for the first time or anew, and start a monitor."""
         self.page.goto(RP + "/")
+        self.start(**options)
+
+    def start(self, random: float = 0.5, **options: Any) -> None:
+        """Start a monitor in the page as it is."""
+        given = {"checkSession": CHECK_SESSION, "renew": RENEW} | options
         self.page.evaluate(START, [{name: value for name, value in given.items() if value is not None}, self.scene.now, random])
 
     def told(self) -> list[str]:

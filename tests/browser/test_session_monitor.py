@@ -29,11 +29,9 @@ def scene(shared_context: BrowserContext) -> Iterator[Scene]:
     page = shared_context.pages[0]
     scene = Scene(shared_context, page)
     shared_context.route("**/*", scene.answer)
-    page.goto(RP + "/")
-    page.evaluate("sessionStorage.clear()")
-    scene.requests.clear()
     yield scene
-    page.goto("about:blank")
+    if page.url.startswith(RP):
+        page.evaluate("window.monitor?.stop(); sessionStorage.clear(); delete document.visibilityState")
     for other in shared_context.pages[1:]:
         other.close()
     shared_context.unroute_all(behavior="wait")
