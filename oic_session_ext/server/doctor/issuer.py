@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.cookies import CookieError, SimpleCookie
+from typing import Any
 
 from ..settings import ServerSettings
 from .finding import Finding, Severity
@@ -28,23 +29,29 @@ def examine_issuer(settings: ServerSettings, visits: Visits) -> Iterator[Finding
             "Start the server; look at DNS, the proxy, the certificate.",
         )
         return
-    yield from _discovery(settings, where, discovery)
-    if discovery.status == 200:
+    document = _document(discovery)
+    yield from _issuer(settings, where, discovery.status, document.get("issuer"))
+    if document:
         yield from _transport(settings, discovery)
-        yield from _iframe(settings, visits)
-        yield from _page(settings, visits)
+        if "check_session_iframe" in document:
+            yield from _iframe(str(document["check_session_iframe"]), visits)
+        yield from _page(settings, str(document.get("authorization_endpoint")), visits)
 
 
-def _discovery(settings: ServerSettings, where: str, answer: Answer) -> Iterator[Finding]:
+def _document(answer: Answer) -> Mapping[str, Any]:
     try:
-        found = json.loads(answer.body).get("issuer") if answer.status == 200 else None
-    except (ValueError, AttributeError):
+        found = json.loads(answer.body) if answer.status == 200 else None
+    except ValueError:
         found = None
+    return found if isinstance(found, dict) else {}
+
+
+def _issuer(settings: ServerSettings, where: str, status: int, found: object) -> Iterator[Finding]:
     if found != settings.issuer:
         yield Finding(
             Severity.PROBLEM,
             "issuer",
-            f"{where} answers {answer.status}" + (f" with the issuer {found}" if found else ""),
+            f"{where} answers {status}" + (f" with the issuer {found}" if found else ""),
             "Clients refuse an OP whose document names another issuer (OpenID Connect Discovery 1.0, 4.3), or find none.",
             "Let the proxy pass every path below the issuer on to this server, with the path unchanged.",
         )
@@ -61,10 +68,7 @@ def _transport(settings: ServerSettings, answer: Answer) -> Iterator[Finding]:
         )
 
 
-def _iframe(settings: ServerSettings, visits: Visits) -> Iterator[Finding]:
-    if not settings.session_management.enabled:
-        return
-    where = f"{settings.issuer}/check_session_iframe"
+def _iframe(where: str, visits: Visits) -> Iterator[Finding]:
     try:
         answer = visits.get(where)
     except NotReached as err:
@@ -81,12 +85,12 @@ def _iframe(settings: ServerSettings, visits: Visits) -> Iterator[Finding]:
         )
 
 
-def _page(settings: ServerSettings, visits: Visits) -> Iterator[Finding]:
-    """Look at a page that must not be framed, and at the cookies that come with it."""
-    where = f"{settings.issuer}/"
+def _page(settings: ServerSettings, where: str, visits: Visits) -> Iterator[Finding]:
+    """Look at a page that must not be framed, and at the cookies that come with it: an authorization request without parameters."""
     try:
         answer = visits.get(where)
-    except NotReached:
+    except NotReached as err:
+        yield Finding(Severity.PROBLEM, "issuer", f"{where}: {err}", "Nobody can sign in.", "Look at the proxy.")
         return
     if not refuses_frame(answer.headers, where, _ANYBODY):
         yield Finding(
