@@ -14,7 +14,7 @@ EXTRAS_cluster := postgresql,redis
 EXTRAS_dev := test,dev
 
 .NOTPARALLEL:
-.PHONY: help demo cluster test check format run docs coverage-of-clauses defects bench bench-notices growth round-trips crash outage crash-told hostile told fuzz matrix test-needs clean
+.PHONY: help demo cluster test check audit format run docs coverage-of-clauses defects bench bench-notices growth round-trips crash outage crash-told hostile told fuzz matrix test-needs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,12 +27,16 @@ cluster: $(VENV)/installed-cluster  ## run two OPs behind nginx: http://localhos
 
 test: test-needs check  ## install what the tests need, browsers included, and run every check
 
-check: $(VENV)/installed-dev $(NPM)/node_modules/.package-lock.json  ## format, lint, types, and all tests with branch coverage
+check: $(VENV)/installed-dev $(NPM)/node_modules/.package-lock.json  ## format, lint, types, known vulnerabilities, and all tests with branch coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/codespell
 	$(BIN)/mypy
+	$(BIN)/python tools/audit.py
 	$(BIN)/pytest --cov -n 3 --dist loadfile $(PYTEST_ARGS)
+
+audit: $(VENV)/installed-dev  ## say which installed packages have known vulnerabilities; one that has a fix is an error
+	@$(BIN)/python tools/audit.py
 
 format: $(VENV)/installed-dev  ## lay the code out and mend what ruff can mend
 	$(BIN)/ruff check --fix .

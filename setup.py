@@ -68,6 +68,7 @@ DEV = [
     "types-setuptools>=70",
     "codespell>=2.3",
     "nox>=2024.4",  # the same checks on every Python version
+    "pip-audit>=2.7",  # known vulnerabilities of what is installed
     "pre-commit>=3.7",
 ]
 
