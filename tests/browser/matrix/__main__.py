@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -25,21 +27,28 @@ def main() -> int:
     parser.add_argument("page", type=Path, help="a Markdown page, whose tables are written anew")
     parser.add_argument("--only", default="", help="rows whose name holds this, such as 'iframe, op, firefox'; the others stay")
     options = parser.parse_args()
-    measured, faults = _measure(options.only)
+    chromium, firefox = find_chromium(), firefox_executable()
+    if chromium is None or firefox is None:
+        raise SystemExit("Chromium and Firefox are needed: make test-needs")
+    measured, faults = _measure(chromium, firefox, options.only)
     before, _, rest = options.page.read_text(encoding="utf-8").partition(BEGIN)
     tables, _, after = rest.partition(END)
     kept = from_markdown(tables) if options.only else {}
     rows = {place: row for place in ROWS if (row := measured.get(place) or kept.get(place))}
-    text = to_markdown(rows)
+    text = f"Measured in {_version(chromium)} and {_version(firefox)}.\n\n{to_markdown(rows)}"
     options.page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
     print(text, *faults, sep="\n")
     return 1 if faults else 0
 
 
-def _measure(only: str) -> tuple[Rows, list[str]]:
-    chromium, firefox = find_chromium(), firefox_executable()
-    if chromium is None or firefox is None:
-        raise SystemExit("Chromium and Firefox are needed: make test-needs")
+def _version(program: str) -> str:
+    """Return its name and the number of its version."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"(Chromium|Chrome|Firefox) [\d.]+", said)
+    return found[0] if found else said.strip()
+
+
+def _measure(chromium: str, firefox: str, only: str) -> tuple[Rows, list[str]]:
     rows: Rows = {}
     faults = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, sync_playwright() as playwright:

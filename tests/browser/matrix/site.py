@@ -128,7 +128,10 @@ class Sites:
         body = application(environ, start)
         if not is_page:
             return body
-        content = b"".join(body)
+        try:
+            content = b"".join(body)
+        finally:
+            getattr(body, "close", lambda: None)()
         self.pages[f"{host}{environ['PATH_INFO']}"] = content.decode()
         return [content]
 
