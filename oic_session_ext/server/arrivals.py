@@ -130,11 +130,22 @@ class Arrivals:
         """End `run`, within the time that it waits for connections at once."""
         self._stop_requested.set()
         self._has_stopped.wait()
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(self.server.socket)
 
     def close(self) -> None:
-        """Close every connection that waits."""
+        """Close every connection; one on which a request has begun to arrive gets as much time as the requests under way."""
+        for key, _ in self._selector.select(0):
+            self._receive(key.data, is_registered=True)
         for conn in self._waiting():
-            self._close(conn, is_registered=True)
+            if not conn.has_begun:
+                self._close(conn, is_registered=True)
+        until = time.monotonic() + self.server.shutdown_timeout
+        while (left_s := until - time.monotonic()) > 0 and self._waiting():
+            for key, _ in self._selector.select(left_s):
+                self._receive(key.data, is_registered=True)
+        for conn in self._waiting():
+            self._drop(conn)
         self._selector.close()
 
     def put(self, conn: ArrivingConnection) -> None:
