@@ -112,7 +112,7 @@ class AuthorizationSeam(Seam):
         """Return the checked request as pyoidc's message; scopes that this OP does not know are left out (OIDCC-3.1.2.1)."""
         values: dict[str, Any] = {name: value for name, value in context.parameters.items() if name not in _OURS}
         known = self.capabilities["scopes_supported"]
-        values["scope"] = [scope for scope in values["scope"].split() if scope in known]
+        values["scope"] = [scope for scope in dict.fromkeys(values["scope"].split()) if scope in known]
         if context.max_age is not None:
             values["max_age"] = context.max_age
         if "prompt" in values:

@@ -31,6 +31,9 @@ _PKCE_VALUE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _MAX_LENGTH = {"state": 4096, "nonce": 1024, "redirect_uri": 2048, "client_id": 512, "login_hint": 1024}
 TakeRequestObject: TypeAlias = Callable[[Mapping[str, str], Mapping[str, Any]], Mapping[str, str]]
 """Returns a request's parameters with those of its request object, given the client's metadata; raises ProtocolError."""
+_KEPT_EMPTY = frozenset({"state", "request", "request_uri"})
+"""What counts although it is empty: an RP may compare the one, the others are never passed over. Every other parameter without a value
+is as if it had not been sent (RFC 6749, 3.1: MUST)."""
 _NOT_A_CLAIM = frozenset({"self", "cls"})
 """pyoidc passes the names of claims on as keyword arguments, where these two end in a TypeError."""
 
@@ -58,7 +61,8 @@ def check_authorization_request(
         InvalidRequest, UnknownClient: answered with a page, never a redirect.
         AuthorizationError: may be redirected to the RP.
     """
-    parameters: Mapping[str, str] = single_values(parse_parameters(text))
+    given = single_values(parse_parameters(text))
+    parameters: Mapping[str, str] = {name: value for name, value in given.items() if value or name in _KEPT_EMPTY}
     _check_lengths(parameters)
     metadata = _client_of(parameters, client)
     if take_object is not None and ("request" in parameters or "request_uri" in parameters):

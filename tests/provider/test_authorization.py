@@ -196,6 +196,59 @@ def test_less_or_another_order_of_the_registered_query_is_refused(browser, redir
     assert browser.authorize("post", login="alice", redirect_uri=redirect_uri).status == 400
 
 
+@pytest.mark.spec("RFC 6749-3.1")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "response_mode",
+        "prompt",
+        "display",
+        "max_age",
+        "claims",
+        "ui_locales",
+        "claims_locales",
+        "id_token_hint",
+        "login_hint",
+        "acr_values",
+        "nonce",
+        "code_challenge",
+        "code_challenge_method",
+        "registration",
+        "unknown",
+    ],
+)
+def test_a_parameter_without_a_value_is_as_if_it_had_not_been_sent(op, browser, name):
+    browser.authorize(login="alice")
+
+    answer = browser.authorize(**{name: ""})
+
+    assert op.redeem(answer.in_query["code"]).status == 200
+
+
+@pytest.mark.spec("RFC 6749-3.1")
+@pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
+def test_what_is_needed_to_lead_back_is_missing_when_it_is_empty(browser, name):
+    assert browser.authorize(login="alice", **{name: ""}).status == 400
+
+
+@pytest.mark.spec("RFC 6749-3.1")
+@pytest.mark.parametrize("name", ["response_type", "scope"])
+def test_what_every_request_needs_is_missing_when_it_is_empty(browser, name):
+    assert browser.authorize(login="alice", **{name: ""}).in_query["error"] in ("invalid_request", "invalid_scope")
+
+
+@pytest.mark.spec("RFC 6749-3.1")
+def test_a_public_application_without_a_challenge_is_refused_when_it_is_empty_too(browser):
+    assert browser.authorize("public", login="alice", code_challenge="").in_query["error"] == "invalid_request"
+
+
+def test_a_scope_that_is_asked_for_twice_is_granted_once(op, browser):
+    answer = browser.authorize(login="alice", scope="openid email openid  email")
+
+    assert answer.in_query["scope"] == "openid email"
+    assert op.redeem(answer.in_query["code"]).json["scope"] == "openid email"
+
+
 @pytest.mark.parametrize("state", ["", "a b&c=+%#\"'<>é", "x" * 4096])
 def test_state_comes_back_as_it_was_sent(browser, state):
     assert browser.authorize(login="alice", state=state).in_query["state"] == state
