@@ -1,4 +1,4 @@
-"""The checks on every Python version that is installed here: `nox` for all of `make check`, `nox -s fast-3.13` for the quick tests on one."""
+"""The checks on every Python that is installed here: `nox`, `nox -s check-3.13` for one, `nox -s fast-3.13` for its quick tests."""
 
 from __future__ import annotations
 
