@@ -29,16 +29,11 @@ HERE = [
     Place("oidc-client-ts", "op", "allowed", "cross"),
     Place("oidc-client-ts", "op", "blocked", "cross"),
     Place("oidc-client-ts", "status", "blocked", "cross"),
-    Place("oidc-client-ts", "op", "blocked+grant", "cross"),
-    Place("example RP", "op", "allowed", "cross"),
     Place("example RP", "op", "blocked", "cross"),
     Place("iframe", "op", "firefox", "cross"),
-    Place("iframe", "status", "firefox", "cross"),
     Place("iframe", "op", "firefox strict", "cross"),
     Place("iframe", "op", "firefox+grant", "cross"),
     Place("oidc-client-ts", "op", "firefox", "cross"),
-    Place("oidc-client-ts", "op", "firefox+grant", "cross"),
-    Place("example RP", "op", "firefox strict", "cross"),
 ]
 
 

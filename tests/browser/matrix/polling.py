@@ -45,9 +45,9 @@ class PollingCell(Cell):
         """Do what a user does, and keep what is seen in `found`."""
         found = self.found
         self.sign_in()
-        self._poll_for_two_minutes()  # until it has begun
+        self._poll(3)  # it has begun
         since = len(self.sites.asked)
-        self.has_polled = self._poll_for_two_minutes()
+        self.has_polled = self._poll()
         found["two quiet minutes"] = f"{self.watches_by()}, {self._cost(since)}"
         found["out and in again elsewhere, meanwhile away"] = self._after(self._come_back_to_another_session)
         if self.state() != "signed in":
@@ -76,7 +76,7 @@ class PollingCell(Cell):
     def _after(self, change: Callable[[], None]) -> str:
         since = len(self.sites.asked)
         change()
-        self._poll_for_two_minutes()
+        self._poll()
         # A browser that is told to try again with its cookies sends the same request, `state` and all.
         renewals = {asked.query["state"][0] for asked in self.op_was_asked(since) if asked.is_renewal}
         self.most_renewals = max(self.most_renewals, len(renewals))
@@ -90,9 +90,9 @@ class PollingCell(Cell):
             return "a request every 30 s"
         return f"{len(asked)} requests"
 
-    def _poll_for_two_minutes(self) -> bool:
-        """Return whether the page polled to the end; not so when it has stopped."""
-        polls = 120 // self.pause_s
+    def _poll(self, polls: int | None = None) -> bool:
+        """Let the page poll so many times, None: as in two minutes. Return whether it did; not so when it has stopped."""
+        polls = polls or 120 // self.pause_s
         target, moved_at, looks, before = None, time.monotonic(), 0, None
         while looks < _SILENT_LOOKS or time.monotonic() < moved_at + _SILENT_S:
             looks += 1
