@@ -50,6 +50,7 @@ export class SessionMonitor extends EventTarget {
     if (this.#isRunning) return;
     this.#isRunning = true;
     this.#tried = [];
+    this.#unansweredRenewals = 0;
     this.#untried = ["iframe", "events", "status"].filter((name) => this.#config(name));
     if (this.#options.checkSession) {
       this.#tabs = new OtherTabs(`session-monitor ${this.#options.checkSession.clientId}`, (message) => this.#hearTab(message));
@@ -74,6 +75,7 @@ export class SessionMonitor extends EventTarget {
     return this.#options[name === "iframe" ? "checkSession" : name];
   }
 
+  // Whoever listens may stop the monitor: look whether it is still running before going on.
   #tell(state, reason, by = null) {
     const channel = this.#channel?.name ?? null;
     const last = this.#detail;
@@ -91,7 +93,7 @@ export class SessionMonitor extends EventTarget {
     }
     this.#channel = null;
     this.#tell("cannot-tell", this.#tried.at(-1)?.reason ?? "no-channel");
-    if (this.#tried.some((one) => one.reason === "no-answer")) {
+    if (this.#isRunning && this.#tried.some((one) => one.reason === "no-answer")) {
       this.#retryTimer = this.#clock.setTimeout(() => this.#tryAgain(), this.#options.retryMs ?? 60_000);
     }
   }
@@ -131,11 +133,11 @@ export class SessionMonitor extends EventTarget {
   }
 
   #giveUp(reason) {
-    const channel = this.#channel.name;
+    const channel = this.#channel;
+    channel.close();
     this.#tell("cannot-tell", reason);
-    this.#channel.close();
-    this.#tried.push({ channel, reason });
-    this.#openNext();
+    this.#tried.push({ channel: channel.name, reason });
+    if (this.#isRunning) this.#openNext();
   }
 
   // `changed` may be false, for ever: a renewal that settles nothing is not repeated at once, and not often (OIDCSM-5.1).
@@ -149,12 +151,13 @@ export class SessionMonitor extends EventTarget {
   }
 
   #renewByPage(url) {
+    this.#guard.count();
     if (!this.#guard.isKept) {
       this.#giveUp("no-storage"); // nothing would stop the second page from doing the same
       return;
     }
-    this.#guard.count();
     this.#tell("checking", "changed");
+    if (!this.#isRunning) return;
     this.stop();
     window.location.replace(url);
   }
@@ -165,6 +168,7 @@ export class SessionMonitor extends EventTarget {
     this.#renewal = renewal;
     this.#channel.pause();
     this.#tell("checking", "changed");
+    if (renewal.signal.aborted) return;
     const answer = await this.#tabs.alone(() => {
       if (renewal.signal.aborted) return null;
       this.#guard.count();
@@ -180,8 +184,9 @@ export class SessionMonitor extends EventTarget {
       this.#channel.postpone(); // another tab is asking: it tells what comes of it, before this one's next poll
       this.#adaptToVisibility();
     } else if (answer.renewal === "same-user") {
-      this.#adopt(answer.sessionState || was, "renewed");
-      this.#tabs.tell({ was, sessionState: this.#sessionState });
+      const sessionState = answer.sessionState || was;
+      this.#tabs.tell({ was, sessionState });
+      this.#adopt(sessionState);
     } else if (answer.renewal === "no-answer" && ++this.#unansweredRenewals < UNANSWERED_RENEWALS) {
       this.#tell("cannot-tell", "no-answer");
       this.#adaptToVisibility();
@@ -191,17 +196,17 @@ export class SessionMonitor extends EventTarget {
     }
   }
 
-  #adopt(sessionState, reason) {
+  #adopt(sessionState) {
     this.#unansweredRenewals = 0;
     this.#sessionState = sessionState;
-    this.#tell("signed-in", reason);
+    this.#tell("signed-in", "renewed");
     this.#adaptToVisibility();
   }
 
   #hearTab({ was, sessionState, ended }) {
     if (!this.#isRunning || was !== this.#sessionState) return;
     if (ended) this.#signOut(ended);
-    else if (this.#renewal === null) this.#adopt(sessionState, "renewed");
+    else if (this.#renewal === null) this.#adopt(sessionState);
   }
 
   #signOut(reason, by) {

@@ -10,9 +10,21 @@ import pytest
 from playwright.sync_api import BrowserContext, Error
 
 from tests.browser.conftest import ChromiumContexts
-from tests.browser.monitor_scene import CHECK_SESSION, NO_STORAGE, RP, Scene, Watched
+from tests.browser.monitor_scene import CHECK_SESSION, NO_STORAGE, RENEW, RP, Scene, Watched
 
 EVENTS = {"url": "/events"}
+STOP_WHEN_TOLD = """
+async ([when, options]) => {
+  const { SessionMonitor } = await import("/session-monitor/session-monitor.js");
+  window.monitor = new SessionMonitor({ ...options, clock });
+  told.length = 0;
+  monitor.addEventListener("state", ({ detail: { state, reason } }) => {
+    told.push(`${state} ${reason}`);
+    if (told.at(-1) === when) monitor.stop();
+  });
+  monitor.start();
+}
+"""
 STATUS = {"url": "/status", "pollMs": 60_000}
 HOUR = 3_600_000
 
@@ -385,6 +397,35 @@ def test_stop_in_the_middle_of_a_renewal_leaves_nothing_and_tells_nothing(scene:
 
     assert page.is_idle()
     assert page.told() == ["checking changed iframe"]
+
+
+@pytest.mark.parametrize(
+    ("told", "by"),
+    [
+        ("signed-in unchanged", "frame"),
+        ("checking changed", "frame"),
+        ("checking changed", "page"),
+        ("signed-in renewed", "frame"),
+        ("cannot-tell blind", "frame"),
+        ("cannot-tell no-answer", "frame"),
+        ("signed-out refused", "frame"),
+    ],
+)
+def test_whoever_is_told_may_stop_it(scene: Scene, told: str, by: str) -> None:
+    answer = {"unchanged": "unchanged", "blind": "error", "no-answer": "error"}.get(told.split()[1], "changed")
+    scene.answers, scene.events = [answer], (503, "")
+    scene.renewals = [{"renewal": "refused" if "refused" in told else "same-user"}]
+    page = scene.open(checkSession=None)
+    errors: list[str] = []
+    page.page.on("pageerror", lambda error: errors.append(str(error)))
+    page.page.evaluate(STOP_WHEN_TOLD, [told, {"checkSession": CHECK_SESSION, "renew": RENEW | {"by": by}, "events": EVENTS}])
+
+    page.wait_until(lambda: page.told()[-1:] == [told])
+    page.page.evaluate("new Promise((resolve) => setTimeout(resolve, 50))")
+    assert page.is_idle()
+    assert page.told()[-1] == told
+    assert page.page.url == RP + "/"
+    assert errors == []
 
 
 def test_a_monitor_that_was_stopped_can_be_started_again(scene: Scene) -> None:
