@@ -37,6 +37,7 @@ from .settings import MetricsSettings
 
 _LATENCIES_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600, 86400)
 _LOOKED_AT = 1000
+_MOST_CLIENTS = 1000
 _MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -46,6 +47,7 @@ class Metrics:
     def __init__(self, settings: MetricsSettings, store: Store, clock: Clock) -> None:
         self._settings = settings
         self._notices = _Notices(store, clock)
+        self._clients: set[str] = set()
         registry = self._registry = CollectorRegistry()
         self._began = Counter("oic_sessions_began", "OP sessions that began", registry=registry)
         self._ended = Counter("oic_sessions_ended", "OP sessions that ended, by reason", ["reason"], registry=registry)
@@ -70,21 +72,27 @@ class Metrics:
                 self._ended.labels(reason.value).inc()
                 for notice in notices:
                     if notice.state is NoticeState.UNDELIVERABLE:
-                        self._given_up.labels(notice.client_id, notice.problem).inc()
+                        self._given_up.labels(self._named(notice.client_id), notice.problem).inc()
             case FrontchannelAsked(_, client_ids):
                 for client_id in client_ids:
-                    self._frontchannel.labels(client_id).inc()
+                    self._frontchannel.labels(self._named(client_id)).inc()
             case NoticeDelivered(notice, latency_s):
-                self._delivered.labels(notice.client_id).inc()
+                self._delivered.labels(self._named(notice.client_id)).inc()
                 self._latency.observe(latency_s)
             case NoticePutOff(notice):
-                self._put_off.labels(notice.client_id, notice.problem).inc()
+                self._put_off.labels(self._named(notice.client_id), notice.problem).inc()
             case NoticeUndeliverable(notice):
-                self._given_up.labels(notice.client_id, notice.problem).inc()
+                self._given_up.labels(self._named(notice.client_id), notice.problem).inc()
             case BreakerOpened(client_id):
-                self._breaker.labels(client_id).set(1)
+                self._breaker.labels(self._named(client_id)).set(1)
             case BreakerClosed(client_id):
-                self._breaker.labels(client_id).set(0)
+                self._breaker.labels(self._named(client_id)).set(0)
+
+    def _named(self, client_id: str) -> str:
+        """Return under which name a client is counted: the first thousand under their own, as anybody may register clients without end."""
+        if client_id not in self._clients and len(self._clients) < _MOST_CLIENTS:
+            self._clients.add(client_id)
+        return client_id if client_id in self._clients else "others"
 
     def answer(self, request: WebRequest) -> Response:
         """Answer Prometheus, who must show the access token.

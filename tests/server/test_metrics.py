@@ -24,6 +24,7 @@ from oic_session_ext.hooks import (
     SessionEnded,
 )
 from oic_session_ext.model import Channel, NoticeState, Reason
+from oic_session_ext.server import metrics
 from oic_session_ext.server.logs import configure_logging
 from oic_session_ext.server.settings import LoggingSettings
 from oic_session_ext.store.base import EndOpSession, PutOpSession
@@ -105,6 +106,21 @@ def test_a_breaker_that_closes_is_no_longer_open(metrics_op):
     metrics_op.server.op.session_management.hooks.tell(BreakerClosed("rp-a"))
 
     assert 'oic_breaker_open{client_id="rp-a"} 0.0' in read(metrics_op).text
+
+
+@pytest.mark.spec("SEC-12")
+def test_clients_without_end_are_counted_together(metrics_op, monkeypatch):
+    monkeypatch.setattr(metrics, "_MOST_CLIENTS", 2)
+
+    for number in range(5):
+        metrics_op.server.op.hooks.tell(FrontchannelAsked(SESSION, (f"client{number}",)))
+
+    counted = [line for line in read(metrics_op).text.splitlines() if line.startswith("oic_frontchannel_asked_total")]
+    assert counted == [
+        'oic_frontchannel_asked_total{client_id="client0"} 1.0',
+        'oic_frontchannel_asked_total{client_id="client1"} 1.0',
+        'oic_frontchannel_asked_total{client_id="others"} 3.0',
+    ]
 
 
 def test_front_channels_that_nobody_could_load_count_as_given_up(metrics_op):
