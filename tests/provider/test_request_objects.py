@@ -8,6 +8,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from oic_session_ext import jose
 from oic_session_ext.guarded_fetch import FetchFailed, GuardedFetch
@@ -22,6 +24,11 @@ CLIENT_KEYS = {"RS256": CLIENT_RSA_KEY, "ES256": CLIENT_EC_KEY}
 STRANGERS_KEY = jose.import_key(new_private_jwk({"kty": "EC", "crv": "P-256"}))
 REQUEST_URI = "https://keyed.example.com/request.jwt"
 RFC_9101 = "oauth-authz-req+jwt"
+ANY_VALUE = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=9), st.just("none")),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=5,
+)
 
 
 def claims_of(client_id: str = "keyed", **changes: Any) -> dict[str, Any]:
@@ -513,3 +520,21 @@ def test_what_a_client_may_not_register_of_its_objects(hardened, given):
 
     assert register(hardened, **given).error == "invalid_client_metadata"
     assert len(hardened.clients) == before
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    inside=st.dictionaries(
+        st.one_of(
+            st.sampled_from(["claims", "max_age", "prompt", "scope", "acr_values", "ui_locales", "display", "state"]), st.text(max_size=9)
+        ),
+        st.one_of(ANY_VALUE, st.dictionaries(st.sampled_from(["userinfo", "id_token"]), st.dictionaries(st.text(max_size=5), ANY_VALUE))),
+        max_size=4,
+    )
+)
+def test_no_value_inside_is_a_fault_or_leads_elsewhere(op, inside):
+    claims = claims_of() | inside | {"redirect_uri": REDIRECT_URIS["keyed"]}
+    answer = send(op, jose.sign(claims, CLIENT_EC_KEY, "ES256"))
+
+    assert answer.status in (200, 303, 400)
+    assert answer.location.startswith((REDIRECT_URIS["keyed"], "/login?")) or answer.status != 303
