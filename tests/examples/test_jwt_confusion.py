@@ -115,7 +115,11 @@ def names_the_user_of_a_silent_request(rp: Rp, token: str) -> bool:
 
 
 def is_a_request_object(rp: Rp, token: str) -> bool:
-    return "code" in rp.renew(request=token).query
+    """Also not at a client that is so careless as to register the keys of the OP as its own."""
+    rp.change(jwks=rp.jwks())
+    answer = rp.renew(request=token)
+    rp.change(jwks=None)
+    return "code" in answer.query
 
 
 def opens_userinfo(rp: Rp, token: str) -> bool:
