@@ -61,8 +61,7 @@ def check_authorization_request(
         InvalidRequest, UnknownClient: answered with a page, never a redirect.
         AuthorizationError: may be redirected to the RP.
     """
-    given = single_values(parse_parameters(text))
-    parameters: Mapping[str, str] = {name: value for name, value in given.items() if value or name in _KEPT_EMPTY}
+    parameters = _with_values(single_values(parse_parameters(text)))
     _check_lengths(parameters)
     metadata = _client_of(parameters, client)
     if take_object is not None and ("request" in parameters or "request_uri" in parameters):
@@ -75,6 +74,10 @@ def check_authorization_request(
     return _with_users(_with_max_age(_without_idle_offline_access(context, metadata), metadata), verify_hint)
 
 
+def _with_values(parameters: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in parameters.items() if value or name in _KEPT_EMPTY}
+
+
 def _check_lengths(parameters: Mapping[str, str]) -> None:
     for name, limit in _MAX_LENGTH.items():
         if len(parameters.get(name, "")) > limit:
@@ -84,7 +87,7 @@ def _check_lengths(parameters: Mapping[str, str]) -> None:
 def _without_object(parameters: Mapping[str, str], metadata: Mapping[str, Any], take_object: TakeRequestObject) -> Mapping[str, str]:
     """Return the request with what its object says; a bad object is told to the RP where what stands outside leads to it."""
     try:
-        merged = take_object(parameters, metadata)
+        merged = _with_values(take_object(parameters, metadata))
     except ProtocolError as err:
         try:
             context = _redirectable(parameters, metadata)

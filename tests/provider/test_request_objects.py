@@ -179,6 +179,12 @@ def test_what_stands_inside_is_checked_as_if_it_stood_in_the_query(op, inside, e
     assert (answer.in_query["error"], answer.in_query["state"]) == (error, "state inside")
 
 
+def test_a_parameter_without_a_value_inside_is_as_if_it_had_not_been_sent(op):
+    answer = send(op, signed(max_age="", prompt="", response_mode="", claims=""))
+
+    assert answer.in_query["state"] == "state inside"
+
+
 def test_claims_and_response_mode_inside_are_minded(op):
     wish = {"id_token": {"name": None}}
 
