@@ -12,7 +12,7 @@ from oic.utils.authn.authn_context import AuthnBroker
 from oic_session_ext import jose
 from oic_session_ext.provider.responses import RawResponse
 
-from .conftest import ACR, ISSUER, REDIRECT_URIS, Answer, LoginPage, request_of
+from .conftest import ACR, CLIENT_RSA_KEY, ISSUER, REDIRECT_URIS, Answer, LoginPage, request_of
 from .shown_on_both import code_of, hint_claims, outcome, signed_in, unsigned
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -129,6 +129,16 @@ def test_a_request_object_that_nobody_signed(either):
     request = unsigned(
         {"state": "smuggled", "redirect_uri": REDIRECT_URIS["basic"], "client_id": "basic", "response_type": "code", "scope": "openid"}
     )
+
+    answer = signed_in(either).authorize(request=request, state=None)
+
+    assert (answer.in_query.get("state") == "smuggled") is either.is_stock
+
+
+@pytest.mark.defect("3.11")
+def test_a_request_object_signed_by_somebody_else(either):
+    claims = request_of(state="smuggled") | {"iss": "basic", "aud": ISSUER}
+    request = jose.sign(claims, CLIENT_RSA_KEY, "RS256")
 
     answer = signed_in(either).authorize(request=request, state=None)
 

@@ -203,6 +203,7 @@ def test_a_client_with_both_channels_is_told_over_both(logout_op):
 
 # -- the pages ------------------------------------------------------------------------------------------------------------------
 
+
 def question(op, **params):
     """Return pyoidc's page that asks whether to log out, or ours."""
     if op.is_stock:
