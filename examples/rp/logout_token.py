@@ -87,6 +87,8 @@ class LogoutTokenValidator:
 
         Raises: LogoutTokenRefused: a check failed. Whatever `jwks` raises, where the OP's keys cannot be had.
         """
+        if not token.isascii():
+            raise LogoutTokenRefused("the token is not valid (not ASCII)")
         if token.count(".") == 4:
             raise LogoutTokenRefused("the token is encrypted, and this client registered no encryption")  # step 1
         try:

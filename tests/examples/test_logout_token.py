@@ -69,7 +69,7 @@ def test_an_encrypted_token_is_refused_where_no_encryption_was_registered(op: Fa
 
 
 @pytest.mark.spec("RP-30")
-@pytest.mark.parametrize("token", ["", "x", "a.b", "a.b.c", "....", "é.é.é", "\x00", "W10.W10.W10", "bnVsbA.e30.x"])
+@pytest.mark.parametrize("token", ["", "x", "a.b", "a.b.c", "....", "é.é.é", "\ud800.e30.x", "\x00", "W10.W10.W10", "bnVsbA.e30.x"])
 def test_what_is_no_jwt_is_refused(op: FakeOp, token: str) -> None:
     expect_refused(validator_of(op), token, "not valid|encrypted")
 
