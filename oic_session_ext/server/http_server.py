@@ -67,6 +67,9 @@ class StrictRequest(CPWSGIHTTPRequest):  # type: ignore[misc]
         if self.uri.startswith(b"//"):  # a path to a proxy, which may close some; a host and a path to cheroot
             self.simple_response("400 Bad Request", "Malformed Request-URI")
             return False
+        if self.request_protocol not in (b"HTTP/1.0", b"HTTP/1.1"):  # cheroot takes "HTTP/ +1.1", on which CherryPy breaks
+            self.simple_response("400 Bad Request", "Malformed Request-Line: bad version")
+            return False
         return True
 
     def read_request_headers(self) -> bool:
