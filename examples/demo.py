@@ -34,7 +34,7 @@ CHANNELS = {
     "frontchannel": "told by the front channel",
 }
 PEOPLE = (("alice", "wonderland"), ("bob", "builder"))  # as conf/demo.yaml has them
-READY_TIMEOUT_S = 60
+READY_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 5
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The installed command does the same; this finds the package also where it is not installed.

@@ -33,7 +33,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoConfig]:
     )
     try:
         for address in (config.op + "/health/ready", *config.addresses[1:]):
-            wait_until_it_answers(address, timeout_s=60)
+            wait_until_it_answers(address, timeout_s=120)
         yield config
     finally:
         process.terminate()
@@ -291,14 +291,14 @@ def test_an_op_that_is_killed_and_started_again_goes_on_where_it_was(browser: Br
     running = [RunningPart(part, tmp_path) for part in (op_part, *rp_parts)]
     try:
         for part in running:
-            wait_until_it_answers(part.part.ready_url, timeout_s=60)
+            wait_until_it_answers(part.part.ready_url, timeout_s=120)
         at_a, at_b = both_signed_in(browser, config)
         expect_unchanged(at_b)
 
         running[0].process.kill()
         running[0].process.wait()
         running[0] = RunningPart(op_part, tmp_path)
-        wait_until_it_answers(op_part.ready_url, timeout_s=60)
+        wait_until_it_answers(op_part.ready_url, timeout_s=120)
 
         at_b.reload()
         expect_unchanged(at_b)

@@ -44,7 +44,7 @@ def serving(folder: Path, *, status: bool, far: list[str], farther: list[str]) -
     running = [RunningPart(part, folder) for part in parts]
     try:
         for part in parts:
-            wait_until_it_answers(part.ready_url, timeout_s=60)
+            wait_until_it_answers(part.ready_url, timeout_s=120)
         yield site_of(config)
     finally:
         stop_all(running)

@@ -17,7 +17,7 @@ from examples.demo import PEOPLE, plan
 from tests.examples.demo_config import ROOT, DemoConfig, write_demo_config
 from tests.examples.rp_process import wait_until_it_answers
 
-ENDS_WITHIN_S = 10
+ENDS_WITHIN_S = 40  # a busy machine is slow, not wrong
 
 
 @pytest.fixture
