@@ -26,7 +26,6 @@ HERE = [
     Place("iframe", "op", "blocked", "cross"),
     Place("iframe", "status", "blocked", "cross"),
     Place("iframe", "op", "blocked+grant", "cross"),
-    Place("oidc-client-ts", "op", "allowed", "cross"),
     Place("oidc-client-ts", "op", "blocked", "cross"),
     Place("oidc-client-ts", "status", "blocked", "cross"),
     Place("example RP", "op", "blocked", "cross"),
