@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..network_address import parse_address
-from .settings import ProxySettings
+from .listen_settings import ProxySettings
 
 
 def with_client_address(application: Callable[..., Iterable[bytes]], proxy: ProxySettings | None) -> Callable[..., Iterable[bytes]]:

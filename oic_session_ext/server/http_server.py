@@ -14,7 +14,7 @@ from cherrypy._cpwsgi_server import CPWSGIHTTPRequest, CPWSGIServer
 
 from ..errors import ConfigError
 from .arrivals import Arrivals, ArrivingConnection
-from .settings import ListenSettings
+from .listen_settings import ListenSettings
 
 _SOFTWARE = "oic-session-ext"
 _ONCE = frozenset({b"Content-Length", b"Content-Type", b"Host", b"Authorization", b"Origin"})

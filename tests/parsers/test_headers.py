@@ -20,7 +20,7 @@ from oic_session_ext.jose import Key
 from oic_session_ext.propagation.verdict import verdict_of_answer
 from oic_session_ext.provider.client_authentication import JWT_BEARER, ClientAuthentication
 from oic_session_ext.server.client_address import client_address
-from oic_session_ext.server.settings import ProxySettings
+from oic_session_ext.server.listen_settings import ProxySettings
 from oic_session_ext.settings import SessionManagementSettings
 
 from .whatever import ANY_TEXT, budget, jwt_of_nobody, spoilt

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from oic_session_ext.secret_ring import SecretRing
 from oic_session_ext.server.client_settings import ClientSettings
-from oic_session_ext.server.settings import ListenSettings, ServerSettings
+from oic_session_ext.server.listen_settings import ListenSettings
+from oic_session_ext.server.settings import ServerSettings
 from oic_session_ext.server.user_settings import UserSettings
 from oic_session_ext.server.yaml_document import MAX_BYTES
 from oic_session_ext.server.yaml_settings import SettingsFileError, fields_by_key, load_settings
