@@ -12,10 +12,11 @@ import cherrypy
 from ..errors import ConfigError
 from .app import build_server
 from .http_server import StrictServer, bind_listening_socket
+from .listen_settings import ListenSettings
 from .logs import configure_logging
 from .processes import Supervisor
 from .received_signals import ReceivedSignals
-from .settings import ListenSettings, ServerSettings
+from .settings import ServerSettings
 
 logger = logging.getLogger("oic_session_ext")
 
