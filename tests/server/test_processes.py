@@ -15,7 +15,7 @@ import pytest
 from tests.flows.running_op import ROOT
 
 SCRIPT = """
-import logging, os, signal, socket, sys
+import logging, os, signal, socket, sys, time
 from pathlib import Path
 from oic_session_ext.errors import ConfigError, SessionExtError, StoreUnavailable
 from oic_session_ext.server import processes
@@ -34,9 +34,10 @@ def work(when_ready):
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})
     (folder / f"worker {os.getpid()}").touch()
     when_ready()
-    while (order := signal.sigwait({signal.SIGTERM, signal.SIGHUP})) == signal.SIGHUP or (folder / f"stuck {os.getpid()}").exists():
-        if order == signal.SIGHUP:
-            (folder / f"hung up {os.getpid()}").touch()
+    while signal.sigwait({signal.SIGTERM, signal.SIGHUP}) == signal.SIGHUP:
+        (folder / f"hung up {os.getpid()}").touch()
+    if (folder / f"stuck {os.getpid()}").exists():
+        time.sleep(60)
 
 listening = socket.create_server(("127.0.0.1", 0))
 try:
