@@ -181,6 +181,7 @@ def _redis(stack: ExitStack) -> Place:
     def settle() -> None:
         while server.admin.info("persistence")["aof_rewrite_in_progress"]:
             time.sleep(0.5)
+        server.admin.script_flush()  # what scripts of thousands of changes have left in the server's Lua is no part of the store
 
     return Place(server.url, cpu_s=lambda: cpu_s_of([process]), size=lambda: int(server.admin.info("memory")["used_memory"]), settle=settle)
 

@@ -161,7 +161,7 @@ def register(op: Op, **given: Any) -> Answer:
         {"request_object_signing_alg": "HS512"},
         {"request_object_signing_alg": "ES256", "jwks": PUBLIC_JWKS},
     ],
-    ids=str,
+    ids=["a fragment", "HS512", "ES256 with keys"],  # keys are made anew in each process
 )
 def test_what_is_registered_is_told_again(open_op: Op, given: dict[str, Any]) -> None:
     assert register(open_op, **given).json.items() >= given.items()
