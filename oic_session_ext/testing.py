@@ -832,6 +832,21 @@ class StoreContract:
         assert sorted(store.grant_ids(attribute, value, 10)) == [f"grant-{name}" for name in found]
         assert len(store.grant_ids(attribute, value, 2)) == 2
 
+    @pytest.mark.parametrize(
+        ("attribute", "value"), [("uid", "alice"), ("client_id", "rp-b"), ("sub", "alice-at-rp-b"), ("sid", "sid-two-rp-b")]
+    )
+    def test_a_limit_counts_neither_sessions_without_grants_nor_grants_of_others(
+        self, store: Store, attribute: GrantAttribute, value: str
+    ) -> None:
+        for at, name in enumerate(("one", "two", "three")):
+            shares = tuple(example_rp_session(name, client_id=rp) for rp in ("rp-a", "rp-b"))
+            store.commit([PutOpSession(example_op_session(name, uid="alice", created_at=NOW + at, rp_sessions=shares))])
+        for rp in ("rp-a", "rp-b") if attribute != "uid" else ("rp-b",):
+            fields = {"client_id": rp, "sub": f"alice-at-{rp}", "sid": f"sid-two-{rp}", "op_session_id": "id-two"}
+            store.commit([PutGrant(example_grant(rp, uid="alice", **fields))])
+
+        assert store.grant_ids(attribute, value, 1) == ["grant-rp-b"]
+
     def test_grants_of_rps_that_know_the_user_by_the_same_sub_are_found_once_each(self, store: Store) -> None:
         shares = tuple(example_rp_session(client_id=rp, sub="alice") for rp in ("rp-a", "rp-b"))
         store.commit([PutOpSession(example_op_session(rp_sessions=shares))])

@@ -279,7 +279,8 @@ class Store(ABC):
     def grant_ids(self, attribute: GrantAttribute, value: str, limit: int) -> list[str]:
         """Return the ids of at most `limit` grants with this value of an indexed attribute, in any order.
 
-        The cost is that of `limit` grants and of the OP sessions in which they are found.
+        The cost is that of `limit` grants and of the OP sessions in which they are looked for. Of those an engine may leave out all but
+        the newest 10,000, which only a client has.
         """
 
     @abstractmethod

@@ -2,6 +2,7 @@
 -- Answers the ids of at most `limit` grants with a value of an attribute: those in the sessions that have it, and those without a session.
 
 local attribute, value, limit = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local MOST_SESSIONS = 10000 -- nobody else is served meanwhile
 
 local AT = {client_id = 1, uid = 2, sub = 3, sid = 5} -- places in a grant's record
 local SESSIONS = {client_id = 'sc:', uid = 'su:', sub = 'ss:'}
@@ -17,12 +18,12 @@ local sessions
 if attribute == 'sid' then
   sessions = {redis.call('GET', KEYS[1] .. 'i:' .. value) or nil}
 else
-  sessions = first(SESSIONS[attribute] .. value)
+  sessions = redis.call('ZRANGE', KEYS[1] .. SESSIONS[attribute] .. value, 0, MOST_SESSIONS - 1, 'REV')
 end
 
 local found = first(ALONE[attribute] .. value)
 for _, id in ipairs(sessions) do
-  for _, grant_id in ipairs(first('go:' .. id)) do
+  for _, grant_id in ipairs(redis.call('ZRANGE', KEYS[1] .. 'go:' .. id, 0, -1)) do -- of all its RPs
     if #found == limit then return found end
     local record = redis.call('GET', KEYS[1] .. 'g:' .. grant_id)
     local head = cjson.decode(string.sub(record, 1, string.find(record, '\n', 1, true) - 1))
