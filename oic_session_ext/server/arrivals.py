@@ -114,11 +114,14 @@ class Arrivals:
         try:
             checked_at = time.monotonic()
             while not self._stop_requested.is_set():
+                has_new = False
                 for key, _ in self._selector.select(expiration_interval):
                     if key.data is None:
-                        self._accept()
+                        has_new = True
                     else:
                         self._receive(key.data, is_registered=True)
+                if has_new:  # last: it may close a connection, which could be one of these
+                    self._accept()
                 now = time.monotonic()
                 if now - checked_at > expiration_interval:
                     self._close_overdue(now)
@@ -163,15 +166,15 @@ class Arrivals:
     def _accept(self) -> None:
         try:
             connected, address = self.server.socket.accept()
+            connected.settimeout(0)
+            if self.server.ssl_adapter is not None:
+                # the handshake is made as its parts arrive, where cheroot waits for it before it accepts the next connection
+                context = self.server.ssl_adapter.context
+                connected = context.wrap_socket(connected, server_side=True, do_handshake_on_connect=False)
         except OSError as err:  # another process was quicker, or the peer has gone again
             if err.errno in (errno.EMFILE, errno.ENFILE) and (waiting := self._waiting()):
                 self._drop(waiting[0])
             return
-        connected.settimeout(0)
-        if self.server.ssl_adapter is not None:
-            # the handshake is made as its parts arrive, where cheroot waits for it before it accepts the next connection
-            context = self.server.ssl_adapter.context
-            connected = context.wrap_socket(connected, server_side=True, do_handshake_on_connect=False)
         conn = self.server.ConnectionClass(self.server, connected)
         conn.remote_addr, conn.remote_port = address[:2]
         conn.ssl_env = {}
