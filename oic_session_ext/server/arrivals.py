@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import re
 import resource
@@ -19,7 +20,7 @@ import threading
 import time
 from typing import Any
 
-from cheroot.makefile import StreamReader, StreamWriter
+from cheroot.makefile import StreamWriter
 from cheroot.server import HTTPConnection
 
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
@@ -33,16 +34,24 @@ _NO_TLS = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nContent-Type: text/
 _MOST_WAITING = 1024
 
 
-class ArrivedReader(StreamReader):
-    """Reads what has arrived before it asks the socket."""
+class ArrivedReader(io.BytesIO):
+    """Reads what has arrived and never asks the socket for more: no thread waits for a client, whatever the two read differently."""
 
     def add(self, data: bytes) -> None:
         """Put bytes behind those that wait to be read."""
-        self._read_buf, self._read_pos = self.waiting() + data, 0
+        arrived = self.waiting() + data
+        self.seek(0)
+        self.truncate()
+        self.write(arrived)
+        self.seek(0)
 
     def waiting(self) -> bytes:
         """Return the bytes that have arrived and are not read yet."""
-        return bytes(self._read_buf[self._read_pos :])
+        return self.getvalue()[self.tell() :]
+
+    def has_data(self) -> bool:
+        """Tell whether any bytes wait to be read."""
+        return self.tell() < len(self.getbuffer())
 
 
 class ArrivingConnection(HTTPConnection):
@@ -214,7 +223,7 @@ class Arrivals:
             data = conn.socket.recv(_CHUNK)
             if not data:
                 if conn.has_begun:
-                    return True  # the end: who answers finds it and closes
+                    return True  # the end: who answers finds that something is missing, and closes
                 raise ConnectionAbortedError
             if not conn.has_begun:
                 conn.has_begun = True
@@ -270,7 +279,7 @@ class Arrivals:
 
 
 def _make_file(connected: socket.socket, mode: str, size: int) -> ArrivedReader | StreamWriter:
-    return ArrivedReader(connected, mode, size) if "r" in mode else StreamWriter(connected, mode, size)
+    return ArrivedReader() if "r" in mode else StreamWriter(connected, mode, size)
 
 
 def _has_room(connected: socket.socket) -> bool:

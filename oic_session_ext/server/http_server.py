@@ -82,6 +82,9 @@ class StrictRequest(CPWSGIHTTPRequest):  # type: ignore[misc]
         if not self.inheaders.get(b"Content-Length", b"0").isdigit():
             self.simple_response("400 Bad Request", "Malformed Content-Length Header.")
             return False
+        if int(self.inheaders.get(b"Content-Length", b"0")) > len(self.conn.rfile.waiting()):  # cut short, by whoever is on the way too
+            self.simple_response("400 Bad Request", "The body is not as long as was said.")
+            return False
         return True
 
 

@@ -441,6 +441,15 @@ def test_two_good_requests_on_one_connection_get_two_answers(running: RunningOp)
     assert answer.count(b'{"status": "live"}') == 2
 
 
+def test_a_body_that_is_cut_short_is_not_read_as_if_it_were_whole(running: RunningOp) -> None:
+    answer = running.exchange(
+        b"POST /token HTTP/1.1\r\n" + HOST + b"Content-Type: " + FORM.encode() + b"\r\nContent-Length: 100\r\n\r\na=b"
+    )
+
+    assert b" 400 " in answer.partition(b"\r\n")[0]
+    assert b"grant_type" not in answer
+
+
 def test_a_body_that_never_comes_ends_in_a_408(own_quick: RunningOp) -> None:
     with own_quick.connect() as connection:
         connection.sendall(b"POST /token HTTP/1.1\r\n" + HOST + b"Content-Type: " + FORM.encode() + b"\r\nContent-Length: 100\r\n\r\na=b")

@@ -10,15 +10,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from oic_session_ext.server.listen_settings import LimitSettings
 from tests.flows.running_op import RunningOp, read_all
 from tests.flows.test_tls import RunningTlsOp
 
 HOST = b"Host: localhost\r\n"
 LENGTH = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n"
+MOST_OF_HEAD = LimitSettings().max_header_bytes
 WELL_KNOWN = b"GET /.well-known/openid-configuration HTTP/1.1\r\n" + HOST
 SLOW = {
     "says nothing": b"",
     "has begun a header": b"GET /login HTTP/1.1\r\n" + HOST + b"X: y",
+    "has gone to the limit of a head": (b"GET /login HTTP/1.1\r\n" + HOST + b"X: ").ljust(MOST_OF_HEAD + 1, b"y"),
+    "has gone to the limit of a first line": b"GET /".ljust(MOST_OF_HEAD + 1, b"y"),
     "has begun a body": b"POST /token HTTP/1.1\r\n" + HOST + LENGTH + b"\r\na",
     "does not go on": b"POST /token HTTP/1.1\r\n" + HOST + LENGTH + b"Expect: 100-continue\r\n\r\n",
     "does not read": (WELL_KNOWN + b"\r\n") * 3000,
