@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,8 @@ from click.testing import CliRunner
 from oic_session_ext.cli import main
 from oic_session_ext.model import Client, NoticeState
 from oic_session_ext.server.doctor import Finding, Severity, diagnose
+from oic_session_ext.server.doctor.rps import examine_rps
+from oic_session_ext.server.doctor.store import registered_clients
 from oic_session_ext.server.doctor.visits import Answer, Visits
 from oic_session_ext.server.settings import ServerSettings
 from oic_session_ext.store import open_store
@@ -188,6 +191,22 @@ def test_clients_that_registered_themselves_are_examined_too(settings: Callable[
 # --- the store
 
 
+@pytest.mark.parametrize("uri", ["https://rp.example.com/cb#fragment", "https://rp.exämple.com/cb", "https://rp.example.com:port/cb"])
+@pytest.mark.parametrize("name", ["redirect_uris", "frontchannel_logout_uri"])
+def test_a_registered_uri_that_cannot_be_read_is_a_finding_and_hides_no_other(
+    settings: Callable[..., ServerSettings], tmp_path: Path, name: str, uri: str
+) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/op.sqlite")
+    metadata = {"redirect_uris": [[uri, None]], **BACK} if name == "redirect_uris" else {"redirect_uris": [], name: uri}
+    store.commit([PutClient(Client("odd", metadata)), PutClient(Client("without", {"redirect_uris": []}))])
+    store.close()
+
+    odd, other = found(settings())
+
+    assert (odd.about, odd.severity, "cannot be read" in odd.what) == ("client odd", Severity.WARNING, True)
+    assert (other.about, other.what) == ("client without", "has no logout URI")
+
+
 def test_looking_at_a_store_that_is_not_there_does_not_make_it(settings: Callable[..., ServerSettings], tmp_path: Path) -> None:
     (finding,) = diagnose(settings(), visits=None, now=NOW)
 
@@ -240,6 +259,7 @@ class Place:
     def __init__(self) -> None:
         self.status = 200
         self.headers: dict[str, str] = {}
+        self.body = b""
         self.asked: list[tuple[str, str | None]] = []
         place = self
 
@@ -250,6 +270,7 @@ class Place:
                 for name, value in {"Date": formatdate(usegmt=True), "Content-Length": "0", **place.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
+                self.wfile.write(place.body)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -285,6 +306,11 @@ def of_client(op: RunningOp, visits: Visits | None = None, allow: tuple[str, ...
     expected = {"issuer", "login.cheap_passwords_for_benchmarks", "metrics"}
     findings = diagnose(ServerSettings.model_validate(settings), visits=visits or Visits(), now=int(time.time()))
     return [each for each in findings if each.about not in expected and "alone" not in each.what]
+
+
+def of_rps(settings: ServerSettings, **registered: Mapping[str, Any]) -> list[Finding]:
+    """What visits to the clients tell: those of the settings, and those that registered themselves."""
+    return list(examine_rps(settings, {**registered_clients(settings, None), **registered}, Visits()))
 
 
 def test_a_running_op_is_well(op: RunningOp) -> None:
@@ -358,6 +384,68 @@ def test_a_back_channel_that_the_op_may_not_call_any_more_is_found_and_not_visit
 
     assert (finding.severity, "not an address of the public Internet" in finding.what) == (Severity.PROBLEM, True)
     assert place.asked == []
+
+
+def test_a_name_that_leads_where_the_op_may_not_call_is_found_and_not_visited(
+    settings: Callable[..., ServerSettings], place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _resolve_to(monkeypatch, "127.0.0.1")
+    uri = place.uri.replace("127.0.0.1", "rp.example.com")
+    client = rp(backchannel_logout_uri=uri, redirect_uris=[uri], allow_http=True)
+
+    (finding,) = of_rps(settings(clients=[client]))
+
+    assert (finding.severity, "leads to 127.0.0.1" in finding.what) == (Severity.PROBLEM, True)
+    assert place.asked == []
+
+
+def test_a_name_that_leads_here_and_elsewhere_is_not_visited(
+    settings: Callable[..., ServerSettings], place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _resolve_to(monkeypatch, "127.0.0.1", "1.1.1.1")
+    uri = place.uri.replace("127.0.0.1", "rp.example.com")
+    client = rp(backchannel_logout_uri=uri, redirect_uris=[uri], allow_http=True)
+
+    (finding,) = of_rps(settings(clients=[client]))
+
+    assert (finding.severity, finding.about) == (Severity.NOTE, "client rp")
+    assert place.asked == []
+
+
+def test_a_front_channel_page_inside_is_visited_for_the_operators_own_clients_alone(
+    settings: Callable[..., ServerSettings], place: Place
+) -> None:
+    own = rp(frontchannel_logout_uri=place.uri, redirect_uris=[place.uri], allow_http=True)
+
+    (finding,) = of_rps(settings(clients=[own]), stranger={"frontchannel_logout_uri": f"{place.uri}/stranger"})
+
+    assert (finding.about, finding.severity) == ("client stranger", Severity.NOTE)
+    assert [path.partition("?")[0] for path, _ in place.asked] == ["/logout"]
+
+
+def _resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Let every name lead to these addresses."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Content-Encoding": "gzip", "Content-Length": "5"}, {"Content-Length": "500"}, {"Transfer-Encoding": "chunked"}],
+    ids=["not compressed", "too short", "not chunked"],
+)
+def test_a_body_that_is_not_what_its_head_says_is_no_answer(op: RunningOp, place: Place, headers: dict[str, str]) -> None:
+    place.headers, place.body = headers, b"hello"
+
+    (finding,) = of_client(op, frontchannel_logout_uri=place.uri, redirect_uris=[place.uri], allow_http=True)
+
+    assert (finding.severity, "cannot be reached" in finding.what) == (Severity.WARNING, True)
+
+
+def test_a_date_that_is_none_tells_nothing_of_the_clock(op: RunningOp, place: Place) -> None:
+    place.headers = {"Date": f"Mon, 01 Jan 2026 00:00:00 +{'9' * 20}"}
+
+    assert of_client(op, backchannel_logout_uri=place.uri, redirect_uris=[place.uri], allow_http=True) == []
 
 
 def test_logout_addresses_where_nobody_listens_are_found(op: RunningOp) -> None:

@@ -16,8 +16,17 @@ def examine_clients(settings: ServerSettings, clients: Mapping[str, Mapping[str,
     """Yield what can be said of each client by its registration."""
     for client_id, metadata in clients.items():
         about = f"client {client_id}"
-        yield from _channels(settings, about, metadata)
-        yield from _frame(settings, about, metadata)
+        try:
+            yield from _channels(settings, about, metadata)
+            yield from _frame(settings, about, metadata)
+        except ValueError as err:  # a row that registration as it is today would not take
+            yield Finding(
+                Severity.WARNING,
+                about,
+                f"has a URI that cannot be read: it {err}",
+                "Browsers and the OP may take it for different places, or for none.",
+                "Let the client register anew.",
+            )
 
 
 def _channels(settings: ServerSettings, about: str, metadata: Mapping[str, Any]) -> Iterator[Finding]:
@@ -52,7 +61,7 @@ def _channels(settings: ServerSettings, about: str, metadata: Mapping[str, Any])
 
 def _frame(settings: ServerSettings, about: str, metadata: Mapping[str, Any]) -> Iterator[Finding]:
     """The iframe lives in pages of the redirect URIs' origins; the front-channel page lives in ours."""
-    pages = [uri for uri in metadata.get("redirect_uris") or () if str(uri).startswith(("http://", "https://"))]
+    pages = [uri for uri in metadata.get("redirect_uris") or () if str(uri).lower().startswith(("http://", "https://"))]
     elsewhere = sorted({site_of(uri) for uri in pages if _is_elsewhere(settings, uri)})
     has_iframe_alone = settings.session_management.enabled and not settings.session_management.status
     if elsewhere and has_iframe_alone and settings.issuer.startswith("https:"):
@@ -65,7 +74,7 @@ def _frame(settings: ServerSettings, about: str, metadata: Mapping[str, Any]) ->
             "Register backchannel_logout_uri, switch session_management.status on, or give both a common domain (docs/browsers.md).",
         )
     front = str(metadata.get("frontchannel_logout_uri") or "")
-    if front.startswith("http:") and settings.issuer.startswith("https:"):
+    if front.lower().startswith("http:") and settings.issuer.startswith("https:"):
         yield Finding(
             Severity.PROBLEM,
             about,

@@ -9,7 +9,7 @@ from ...session_state import origin_of
 
 
 def refuses_frame(headers: Mapping[str, str], page: str, ancestor: str) -> str | None:
-    """Return the header by which `page` refuses to be framed by `ancestor`, None when it does not. Both are absolute URIs."""
+    """Return the header by which `page` refuses to be framed by `ancestor`, None when it does not. `ancestor` is an absolute URI."""
     policies = [
         sources.split()
         for directive in headers.get("content-security-policy", "").replace(",", ";").split(";")
@@ -22,7 +22,7 @@ def refuses_frame(headers: Mapping[str, str], page: str, ancestor: str) -> str |
     option = headers.get("x-frame-options", "").partition(",")[0].strip().upper()
     if policies or not option:
         return None
-    is_refused = option == "DENY" or (option == "SAMEORIGIN" and origin_of(page) != origin_of(ancestor))
+    is_refused = option == "DENY" or (option == "SAMEORIGIN" and not _is_of_one_origin(page, ancestor))
     return f"X-Frame-Options: {option}" if is_refused else None
 
 
@@ -30,19 +30,26 @@ def _matches(source: str, page: str, ancestor: str) -> bool:
     if source == "*":
         return True
     if source == "'self'":
-        return origin_of(page) == origin_of(ancestor)
+        return _is_of_one_origin(page, ancestor)
     framing = split_absolute_uri(ancestor)
     if source.endswith(":"):
         return _fits(source[:-1], framing.scheme)
     scheme, _, place = source.rpartition("://")
     host, _, port = place.partition("/")[0].partition(":")
     default_port = {"http": 80, "https": 443}.get(framing.scheme)
-    if not _fits(scheme or split_absolute_uri(page).scheme, framing.scheme):
+    if not _fits(scheme or page.partition(":")[0].lower(), framing.scheme):
         return False
     if port not in ("*", f"{framing.port or default_port}") and not (port == "" and framing.port in (None, default_port)):
         return False
     own_host = framing.hostname or ""
     return own_host.endswith(host[1:]) if host.startswith("*.") else own_host == host
+
+
+def _is_of_one_origin(page: str, ancestor: str) -> bool:
+    try:
+        return origin_of(page) == origin_of(ancestor)
+    except ValueError:  # whatever browsers make of that page's address, it is no other's
+        return False
 
 
 def _fits(wanted: str, scheme: str) -> bool:

@@ -41,7 +41,7 @@ def examine_issuer(settings: ServerSettings, visits: Visits) -> Iterator[Finding
 def _document(answer: Answer) -> Mapping[str, Any]:
     try:
         found = json.loads(answer.body) if answer.status == 200 else None
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {}
 

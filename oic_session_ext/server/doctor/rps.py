@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+import socket
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
-from ...propagation.address_guard import AddressGuard
+from ...propagation.address_guard import Address, AddressGuard
 from ..settings import ServerSettings
 from .finding import Finding, Severity
 from .frame_policy import refuses_frame
@@ -17,10 +19,14 @@ from .visits import NotReached, Visits
 def examine_rps(settings: ServerSettings, clients: Mapping[str, Mapping[str, Any]], visits: Visits) -> Iterator[Finding]:
     """Visit what each client has registered. Nobody is signed out: the visits carry neither a cookie nor a Logout Token."""
     guard = AddressGuard(settings.logout.backchannel.allow_networks)
+    trusted = {client.client_id for client in settings.clients}
     for client_id, metadata in clients.items():
         about = f"client {client_id}"
         if (uri := metadata.get("frontchannel_logout_uri")) and settings.logout.frontchannel:
-            yield from _front(settings, about, str(uri), visits)
+            if client_id in trusted or not _leads_inside(guard, str(uri)):
+                yield from _front(settings, about, str(uri), visits)
+            else:
+                yield _not_visited(about, str(uri))
         if (uri := metadata.get("backchannel_logout_uri")) and settings.logout.backchannel.enabled:
             yield from _back(guard, about, str(uri), visits)
 
@@ -67,6 +73,20 @@ def _back(guard: AddressGuard, about: str, uri: str, visits: Visits) -> Iterator
             "Add its network to logout.backchannel.allow_networks.",
         )
         return
+    addresses = _addresses(uri)
+    refused = [address for address in addresses if guard.refuses_address(address)]
+    if addresses and refused == addresses:
+        yield Finding(
+            Severity.PROBLEM,
+            about,
+            f"{uri} leads to {refused[0]}, which is not an address of the public Internet",
+            "The OP refuses to call it; the client is not told of logouts.",
+            "Add its network to logout.backchannel.allow_networks.",
+        )
+        return
+    if refused:
+        yield _not_visited(about, uri)  # the OP would call one of the others
+        return
     try:
         answer = visits.get(uri)  # GET, which ends nothing: Logout Tokens come by POST (OIDCBCL-2.5)
     except NotReached as err:
@@ -86,3 +106,27 @@ def _back(guard: AddressGuard, about: str, uri: str, visits: Visits) -> Iterator
             "When it answers a Logout Token so too, the client is not told: redirects are not followed, and there is no login to give.",
             "Let it answer POST itself, without a redirect and without authentication.",
         )
+
+
+def _not_visited(about: str, uri: str) -> Finding:
+    """Say that whoever registered this would choose what is asked of a machine inside."""
+    return Finding(
+        Severity.NOTE,
+        about,
+        f"{uri} leads to addresses that are not of the public Internet, and is not visited",
+        "Nothing; it is not known what answers there.",
+        "Look at it yourself, or add its network to logout.backchannel.allow_networks.",
+    )
+
+
+def _leads_inside(guard: AddressGuard, uri: str) -> bool:
+    return guard.refuses_uri(uri) is not None or any(guard.refuses_address(address) for address in _addresses(uri))
+
+
+def _addresses(uri: str) -> list[Address]:
+    """Return what the URI's host resolves to, nothing where it does not."""
+    try:
+        found = socket.getaddrinfo(urlsplit(uri).hostname, None, type=socket.SOCK_STREAM)
+    except (OSError, ValueError):
+        return []
+    return [ip_address(str(place[0]).partition("%")[0]) for *_, place in found]

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from .finding import Finding, Severity
 
@@ -47,7 +48,7 @@ class Visits:
                 with session.get(uri, timeout=_TIMEOUT_S, allow_redirects=False, stream=True, verify=self.ca_file or True) as response:
                     headers = {name.lower(): value for name, value in response.headers.items()}
                     body = response.raw.read(_MOST_BYTES, decode_content=True)
-            except (requests.RequestException, ValueError, OSError) as err:
+            except (requests.RequestException, HTTPError, ValueError, OSError) as err:  # HTTPError: of the body
                 raise NotReached(_reason(err)) from err
         self._note_clock(headers.get("date", ""))
         return Answer(response.status_code, MappingProxyType(headers), body)
@@ -66,7 +67,7 @@ class Visits:
     def _note_clock(self, date: str) -> None:
         try:
             self._skews_s.append(self.clock() - parsedate_to_datetime(date).timestamp())
-        except ValueError:
+        except (ValueError, OverflowError):
             return
 
 
