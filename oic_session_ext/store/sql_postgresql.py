@@ -102,6 +102,8 @@ def _target(url: str) -> _Target:
         raise ConfigError("store", f"is no URL such as {POSTGRESQL_URL}") from err
     if parsed.drivername != "postgresql+psycopg" or not parsed.database:
         raise ConfigError("store", f"must be {POSTGRESQL_URL}")
+    if "@" in (parsed.host or ""):  # what follows the first one is no host; messages tell hosts, and this is half a password
+        raise ConfigError("store", "holds an @ too many: in a user name or a password it is written %40")
     unknown = sorted(set(parsed.query) - _OPTIONS)
     if unknown:
         raise ConfigError("store", f"has no option {unknown[0]}; there are {', '.join(sorted(_OPTIONS))}")

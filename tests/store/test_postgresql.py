@@ -111,6 +111,7 @@ def test_two_stores_on_one_database_see_each_other(store: Store, postgresql: Pos
         ("postgresql+psycopg://h/", r"must be postgresql\+psycopg://"),
         ("postgresql+psycopg:h/d", "is no URL such as"),
         ("postgresql+psycopg://h:port/d", "is no URL such as"),
+        ("postgresql+psycopg://u:p@ss@h/d", "^store: holds an @ too many: in a user name or a password it is written %40$"),
         ("postgresql+psycopg://h/d?options=-c%20fsync%3Doff", "has no option options"),
         ("postgresql+psycopg://h/d?connect_timeout=0", "has no option connect_timeout"),
         ("postgresql+psycopg://h/d?pool_size=0", "pool_size must be a number from 1 to 1000"),
