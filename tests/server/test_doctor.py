@@ -21,6 +21,7 @@ from click.testing import CliRunner
 from oic_session_ext.cli import main
 from oic_session_ext.model import Client, NoticeState
 from oic_session_ext.server.doctor import Finding, Severity, diagnose
+from oic_session_ext.server.doctor.frame_policy import refuses_frame
 from oic_session_ext.server.doctor.rps import examine_rps
 from oic_session_ext.server.doctor.store import registered_clients
 from oic_session_ext.server.doctor.visits import Answer, Visits
@@ -555,6 +556,22 @@ def test_a_cookie_that_a_proxy_has_rewritten_is_found(settings: Callable[..., Se
     finding = only(settings(), Remembered(**{"set-cookie": cookie}))
 
     assert (finding.severity, finding.about) == (Severity.PROBLEM, "session.browser_state_cookie")
+
+
+@pytest.mark.parametrize("body", [b"[" * 60_000, b"\xff", b"null"], ids=["nested", "not UTF-8", "no object"])
+def test_a_discovery_document_that_is_none_is_a_problem(settings: Callable[..., ServerSettings], body: bytes) -> None:
+    class Strange(Visits):
+        def get(self, _uri: str) -> Answer:
+            return Answer(200, MappingProxyType({}), body)
+
+    finding = only(settings(), Strange())
+
+    assert (finding.severity, finding.about) == (Severity.PROBLEM, "issuer")
+
+
+@pytest.mark.parametrize("header", [{"x-frame-options": "SAMEORIGIN"}, {"content-security-policy": "frame-ancestors 'self'"}])
+def test_a_page_whose_address_has_no_origin_is_no_page_of_anybody_else(header: dict[str, str]) -> None:
+    assert refuses_frame(header, "https://0x7f.1/logout", ISSUER) is not None
 
 
 # --- the command
