@@ -14,7 +14,7 @@ export class OpIframe {
   #frame = null;
   #isLoaded = false;
   #isPaused = true;
-  #heardAt = 0; // or since when an answer has been waited for
+  #waitsSince = null; // for an answer. Not since the last one came: the machine may have slept in between
   #timer = null;
 
   constructor(config, sessionState, clock, report) {
@@ -28,7 +28,7 @@ export class OpIframe {
   resume() {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.#heardAt = this.#clock.now();
+    this.#waitsSince = this.#clock.now();
     if (this.#frame === null) {
       this.#frame = hiddenFrame("op-session-iframe", this.#config.url);
       this.#frame.addEventListener("load", this.#begin);
@@ -46,7 +46,7 @@ export class OpIframe {
   /* Go on, but ask a pause later. */
   postpone() {
     this.#isPaused = false;
-    this.#heardAt = this.#clock.now();
+    this.#waitsSince = null;
     this.#askLater();
   }
 
@@ -68,7 +68,8 @@ export class OpIframe {
   }
 
   #ask() {
-    if (this.#clock.now() - this.#heardAt >= Math.max(SILENT_MS, 2 * (this.#config.pollMs ?? POLL_MS))) {
+    this.#waitsSince ??= this.#clock.now();
+    if (this.#clock.now() - this.#waitsSince >= Math.max(SILENT_MS, 2 * (this.#config.pollMs ?? POLL_MS))) {
       this.#report("failed", "no-answer");
       return;
     }
@@ -79,7 +80,7 @@ export class OpIframe {
   #receive = ({ origin, source, data }) => {
     // Both are needed: the origin against strangers, the window against other pages of the same origin (OIDCSM-6).
     if (origin !== this.#origin || source !== this.#frame.contentWindow || this.#isPaused) return;
-    if (data === "unchanged" || data === "changed" || data === "error") this.#heardAt = this.#clock.now();
+    if (data === "unchanged" || data === "changed" || data === "error") this.#waitsSince = null;
     if (data === "unchanged") this.#report("live", "unchanged");
     else if (data === "changed") this.#report("changed");
     else if (data === "error") this.#report("failed", "blind"); // MUST NOT ask with prompt=none (OIDCSM-3.1)

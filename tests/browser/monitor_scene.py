@@ -45,7 +45,7 @@ async ([options, now, random]) => {
       for (;;) {
         const [timer] = [...clock.timers].filter(([, [due]]) => due <= until).sort(([, [a]], [, [b]]) => a - b);
         if (!timer) break;
-        clock.at = timer[1][0];
+        clock.at = Math.max(clock.at, timer[1][0]); // late where the machine has slept
         clock.timers.delete(timer[0]);
         timer[1][1]();
       }

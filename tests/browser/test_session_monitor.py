@@ -274,6 +274,18 @@ def test_an_op_iframe_that_does_not_answer_is_loaded_anew_after_a_while(scene: S
     assert scene.requests.count("/check_session") == 2
 
 
+def test_a_machine_that_has_slept_does_not_take_that_for_silence(scene: Scene) -> None:
+    page = scene.open(status=STATUS)
+    page.wait_until_told("signed-in unchanged iframe")
+
+    page.page.evaluate("ms => { clock.at += ms; }", HOUR)
+    scene.now += HOUR
+    page.poll()
+    page.poll()
+
+    assert page.told() == ["signed-in unchanged iframe"]
+
+
 @pytest.mark.spec("RP-08")
 def test_changed_for_ever_asks_the_op_twice_a_cool_down_apart_and_gives_up(scene: Scene) -> None:
     scene.answers = ["changed"]
