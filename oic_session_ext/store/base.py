@@ -82,6 +82,8 @@ class PutGrant:
 
     A grant with an OP session is one of an RP session in it: `client_id`, `sub` and `sid` are that one's, `uid` is the OP session's.
     Engines rely on it: they find such a grant through its session, and index by these attributes only the few that have none.
+    A client that has registered another subject type or sector since it joined the session is the exception: a grant with a `sub` that
+    is not its share's may not be found by `sub`.
     """
 
     grant: Grant
