@@ -174,6 +174,8 @@ def _check_authentication(context: AuthorizationContext) -> None:
 def _is_claims_request(text: str) -> bool:
     try:
         claims = json.loads(text)
+        if "\\u" in text:
+            json.dumps(claims, ensure_ascii=False).encode()  # half a surrogate pair is no text: not every store keeps a consent to it
     except (ValueError, RecursionError):
         return False
     if not isinstance(claims, dict):

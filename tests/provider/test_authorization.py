@@ -127,6 +127,7 @@ def test_nothing_of_a_refused_request_is_on_the_page(browser):
         ({"claims": '{"userinfo": 5}'}, "invalid_request"),
         ({"claims": '{"userinfo": {"self": null}}'}, "invalid_request"),
         ({"claims": '{"id_token": {"cls": null}}'}, "invalid_request"),
+        ({"claims": r'{"userinfo": {"\ud800": null}}'}, "invalid_request"),
         ({"claims": '{"id_token": {"acr": {"values": 5}}}'}, "invalid_request"),
         ({"claims": '{"id_token": {"acr": {"value": {}}}}'}, "invalid_request"),
         ({"claims": '{"userinfo": {"sub": {"values": 5}}}'}, "invalid_request"),
