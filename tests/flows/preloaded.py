@@ -11,7 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["oic_session_ext.cli", "oic_session_ext.server.app", "oic_session_ext.server.serving", __name__])
+_CONTEXT.set_forkserver_preload(  # all that takes long, but prometheus_client: it looks once where several processes count
+    [
+        *("oic_session_ext.cli", "oic_session_ext.provider", "oic_session_ext.store.sql_sqlite", "oic_session_ext.server.yaml_settings"),
+        *("oic_session_ext.server.http_server", "oic_session_ext.server.signing_keys", "beaker.middleware", __name__),
+    ]
+)
 
 
 class PreloadedProcess:
