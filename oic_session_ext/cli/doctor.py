@@ -22,7 +22,8 @@ from .printed import counted, json_line, printable
 def doctor_command(config: Path, offline: bool, ca_file: Path | None, strict: bool, as_json: bool) -> None:
     """Look at a deployment: settings, store, what answers at the issuer, and the clients' logout addresses.
 
-    Each finding says what it breaks and how to mend it. Nothing is changed, and nobody is signed out. Exit code 0 when there is no
+    Each finding says what it breaks and how to mend it. Nothing is changed (but a short-lived record, to see whether
+    the store can be written), and nobody is signed out. Exit code 0 when there is no
     problem, 1 when there is one, 2 when CONFIG.yaml is bad.
     """
     settings = load_settings_or_exit(config)

@@ -17,7 +17,9 @@ __all__ = ["Finding", "Severity", "diagnose"]
 
 
 def diagnose(settings: ServerSettings, *, visits: Visits | None, now: int) -> Iterator[Finding]:
-    """Yield what is wrong or risky with a deployment that these settings describe; nothing is changed by looking.
+    """Yield what is wrong or risky with a deployment that these settings describe.
+
+    Nothing is changed, but for a short-lived record that shows whether the store can be written.
 
     `visits`: how the issuer and the clients are visited over the network; None looks at nothing beyond the settings and the store.
     """
