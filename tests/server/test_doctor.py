@@ -20,6 +20,7 @@ from click.testing import CliRunner
 
 from oic_session_ext.cli import main
 from oic_session_ext.model import Client, NoticeState
+from oic_session_ext.secret_ring import SecretRing
 from oic_session_ext.server.doctor import Finding, Severity, diagnose
 from oic_session_ext.server.doctor.frame_policy import refuses_frame
 from oic_session_ext.server.doctor.rps import examine_rps
@@ -189,6 +190,47 @@ def test_clients_that_registered_themselves_are_examined_too(settings: Callable[
     assert only(settings()).about == "client self"
 
 
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"redirect_uris": [["http://rp.example.com/cb", None]]}, "http://rp.example.com/cb must be https"),
+        ({"post_logout_redirect_uris": [["javascript:alert(1)", None]]}, "javascript:alert(1) must not have the scheme"),
+        ({"frontchannel_logout_uri": "https://other.example.com/front"}, "frontchannel_logout_uri must have the scheme, host and port"),
+    ],
+)
+def test_a_registered_client_that_would_be_refused_today_is_found(
+    settings: Callable[..., ServerSettings], tmp_path: Path, changes: dict[str, Any], word: str
+) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/op.sqlite")
+    store.commit([PutClient(Client("self", {"redirect_uris": [["https://rp.example.com/cb", None]], **BACK, **changes}))])
+    store.close()
+
+    assert [each for each in found(settings()) if each.severity is Severity.WARNING and word in each.what]
+
+
+# --- secrets and keys
+
+
+def test_files_that_others_can_read_are_a_problem(op: RunningOp, tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.write_text(SecretRing.generate_text())
+    secrets.chmod(0o644)
+
+    findings = diagnose(ServerSettings.model_validate(op.settings | {"secrets": {"file": str(secrets)}}), visits=None, now=NOW)
+
+    assert [each.what for each in findings if each.about == "secrets and keys" and "chmod 600" in each.what]
+
+
+def test_secrets_that_the_other_servers_do_not_have_are_a_problem(op: RunningOp, tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.write_text(SecretRing.generate_text())
+    secrets.chmod(0o600)
+
+    findings = diagnose(ServerSettings.model_validate(op.settings | {"secrets": {"file": str(secrets)}}), visits=None, now=NOW)
+
+    assert [each.severity for each in findings if each.about == "secrets"] == [Severity.PROBLEM]
+
+
 # --- the store
 
 
@@ -202,9 +244,10 @@ def test_a_registered_uri_that_cannot_be_read_is_a_finding_and_hides_no_other(
     store.commit([PutClient(Client("odd", metadata)), PutClient(Client("without", {"redirect_uris": []}))])
     store.close()
 
-    odd, other = found(settings())
+    *odd, other = found(settings())
 
-    assert (odd.about, odd.severity, "cannot be read" in odd.what) == ("client odd", Severity.WARNING, True)
+    assert {(each.about, each.severity) for each in odd} == {("client odd", Severity.WARNING)}
+    assert [each for each in odd if "cannot be read" in each.what]
     assert (other.about, other.what) == ("client without", "has no logout URI")
 
 

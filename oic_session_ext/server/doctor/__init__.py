@@ -8,6 +8,7 @@ from ..settings import ServerSettings
 from .clients import examine_clients
 from .finding import Finding, Severity
 from .issuer import examine_issuer
+from .keys import examine_keys
 from .rps import examine_rps
 from .settings import examine_settings
 from .store import examine_store, registered_clients, stored
@@ -26,6 +27,7 @@ def diagnose(settings: ServerSettings, *, visits: Visits | None, now: int) -> It
     yield from examine_settings(settings)
     with stored(settings) as store:
         yield from examine_store(settings, store, now)
+        yield from examine_keys(settings, store)
         clients = registered_clients(settings, store)
     yield from examine_clients(settings, clients)
     if visits is not None:

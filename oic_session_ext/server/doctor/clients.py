@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...client_uris import UriRules
+from ...logout_registration import logout_metadata_problems
 from ..settings import ServerSettings
 from .finding import Finding, Severity
 from .sites import site_of
@@ -17,6 +19,8 @@ def examine_clients(settings: ServerSettings, clients: Mapping[str, Mapping[str,
     for client_id, metadata in clients.items():
         about = f"client {client_id}"
         try:
+            if client_id not in {client.client_id for client in settings.clients}:  # those were held to the rules with the file
+                yield from _rules(settings, about, metadata)
             yield from _channels(settings, about, metadata)
             yield from _frame(settings, about, metadata)
         except ValueError as err:  # a row that registration as it is today would not take
@@ -26,6 +30,26 @@ def examine_clients(settings: ServerSettings, clients: Mapping[str, Mapping[str,
                 f"has a URI that cannot be read: it {err}",
                 "Browsers and the OP may take it for different places, or for none.",
                 "Let the client register anew.",
+            )
+
+
+def _rules(settings: ServerSettings, about: str, metadata: Mapping[str, Any]) -> Iterator[Finding]:
+    """What registration refuses today, it may have let pass under other settings."""
+    permits_http = settings.registration.allow_http
+    rules = UriRules.of(metadata, permits_http=permits_http)
+    problems = [(uri, rules.redirect_problem(uri)) for uri in metadata.get("redirect_uris") or ()]
+    problems += [
+        (place[0] if len(place) == 1 else metadata[str(place[0])][place[1]], problem)
+        for place, problem in logout_metadata_problems(metadata, permits_http=permits_http)
+    ]
+    for what, problem in problems:
+        if problem:
+            yield Finding(
+                Severity.WARNING,
+                about,
+                f"would not be registered today: {what} {problem}",
+                "What the rule is there for: tokens or logouts may reach somebody else than the client.",
+                "Let the client register anew, or delete it.",
             )
 
 

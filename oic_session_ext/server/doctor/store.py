@@ -62,14 +62,15 @@ def registered_clients(settings: ServerSettings, store: Store | Exception | None
             for client_id in store.client_ids()[:_MOST_CLIENTS]:
                 client = store.client(client_id)
                 if client is not None:
-                    found.setdefault(client_id, {**client.metadata, "redirect_uris": _texts(client.metadata.get("redirect_uris"))})
+                    uris = {name: _texts(client.metadata.get(name)) for name in ("redirect_uris", "post_logout_redirect_uris")}
+                    found.setdefault(client_id, {**client.metadata, **uris})
         except SessionExtError as err:
             logging.getLogger("oic_session_ext").warning("registered clients cannot be read: %s", err)
     return found
 
 
 def _texts(uris: Any) -> list[str]:
-    """Return redirect URIs as text; pyoidc keeps each as a pair of what comes before and after the question mark."""
+    """Return URIs as text; pyoidc keeps each in a pair with its query, which ours leaves in the text."""
     return [uri if isinstance(uri, str) else uri[0] for uri in uris or ()]
 
 
