@@ -30,6 +30,7 @@ INSTALL_REQUIRES = [
     "argon2-cffi>=23.1",  # password hashes of the users in the settings file
     "prometheus_client>=0.21",  # the metrics, in the form that Prometheus reads
     "click>=8.1,<9",  # the command line
+    "urllib3>=1.26,<3",  # what reading an answer of requests may raise; comes with it
     "publicsuffixlist>=1.0",  # which addresses browsers take for one site: the doctor tells who will not see its cookies
     "structlog>=24.1",  # log lines for people and, as JSON, for machines
 ]
