@@ -51,6 +51,7 @@ TEST = [
     "pytest>=8.2",
     "pytest-cov>=7",  # the first that leaves subprocesses to coverage itself
     "pytest-xdist>=3.6",  # the tests on every core
+    "pytest-rerunfailures>=14",  # once more where browsers and processes are many (tests/conftest.py)
     "coverage>=7.10",  # `patch = subprocess`: the servers that tests start are measured too
     "ada-url>=1.15",  # reads URLs as browsers do: what our own reading is compared with
     "hypothesis>=6.100",  # properties of endpoints over inputs that nobody would think of
