@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...client_uris import UriRules
-from ...logout_registration import logout_metadata_problems
+from ...logout_registration import is_mixed_content, logout_metadata_problems
 from ..settings import ServerSettings
 from .finding import Finding, Severity
 from .sites import site_of
@@ -16,10 +16,11 @@ _BLIND = "Firefox, Safari and every browser that blocks third-party cookies"
 
 def examine_clients(settings: ServerSettings, clients: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
     """Yield what can be said of each client by its registration."""
+    checked = {client.client_id for client in settings.clients}
     for client_id, metadata in clients.items():
         about = f"client {client_id}"
         try:
-            if client_id not in {client.client_id for client in settings.clients}:  # those were held to the rules with the file
+            if client_id not in checked:  # those were held to the rules with the file
                 yield from _rules(settings, about, metadata)
             yield from _channels(settings, about, metadata)
             yield from _frame(settings, about, metadata)
@@ -97,12 +98,11 @@ def _frame(settings: ServerSettings, about: str, metadata: Mapping[str, Any]) ->
             " storage access.",
             "Register backchannel_logout_uri, switch session_management.status on, or give both a common domain (docs/browsers.md).",
         )
-    front = str(metadata.get("frontchannel_logout_uri") or "")
-    if front.lower().startswith("http:") and settings.issuer.startswith("https:"):
+    if is_mixed_content(metadata, settings.issuer):
         yield Finding(
             Severity.PROBLEM,
             about,
-            f"has {front}, which is http, while the OP is https",
+            f"has {metadata['frontchannel_logout_uri']}, which is http, while the OP is https",
             "Browsers refuse to frame it (mixed content): front-channel logout does nothing.",
             "Serve it over https.",
         )
