@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..clock import system_clock
+from ..event_log import one_line
 from .config_file import config_argument
-from .printed import counted, json_line, printable, time_text
+from .printed import counted, json_line, time_text
 from .store_of import opened_store
 from .users import is_terminal
 
@@ -180,18 +181,18 @@ def _line(notice: LogoutNotice) -> str:
     due = "due" if notice.state == "pending" else "kept until"
     return "\t".join(
         [
-            printable(notice.id),
+            one_line(notice.id),
             notice.state.value,
-            printable(notice.client_id),
-            printable(notice.uid),
+            one_line(notice.client_id),
+            one_line(notice.uid),
             notice.reason.value,
             f"ended {time_text(notice.ended_at)}",
             counted(notice.attempts, "attempt"),
             f"{due} {time_text(notice.due_at)}",
-            printable(notice.problem) or "no problem",
+            one_line(notice.problem) or "no problem",
         ]
     )
 
 
 def _shown(name: str, value: Any) -> str:
-    return time_text(value) if name.endswith("_at") else printable(str(value))
+    return time_text(value) if name.endswith("_at") else one_line(str(value))

@@ -12,11 +12,6 @@ def time_text(instant: int) -> str:
     return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def printable(text: str) -> str:
-    """Return text that a terminal only prints: control, direction and line-breaking characters are shown as escapes."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
-
-
 def json_line(facts: dict[str, Any]) -> str:
     """Return facts as one line of JSON."""
     return json.dumps(facts).replace("\x7f", "\\u007f")  # the one control character that JSON lets pass
