@@ -16,6 +16,7 @@ from .hooks import (
     SessionEnded,
 )
 from .model import LogoutNotice
+from .one_line import one_line
 
 logger = logging.getLogger("oic_session_ext.events")
 
@@ -31,11 +32,6 @@ def log_event(event: Event) -> None:
     if logger.isEnabledFor(level):
         text = one_line(" ".join(f"{key}={value}" for key, value in fields.items()))
         logger.log(level, "%s %s", name, text, extra={"oic_event": {"event": name, **fields}})
-
-
-def one_line(text: str) -> str:
-    """Return a text with everything that does not print as Python writes it, so that it can neither begin a line nor colour one."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _line_of(event: Event) -> tuple[int, str, Fields]:

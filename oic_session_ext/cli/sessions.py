@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..clock import system_clock
-from ..event_log import one_line
+from ..one_line import one_line
 from .config_file import config_argument
 from .printed import counted, json_line, time_text
 from .store_of import opened_store

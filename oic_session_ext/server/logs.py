@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from ..event_log import one_line
+from ..one_line import one_line
 from .settings import LoggingSettings
 
 

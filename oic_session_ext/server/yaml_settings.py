@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ..errors import ConfigError, SessionExtError
-from ..event_log import one_line
+from ..one_line import one_line
 from .setting_types import SettingsSection
 from .settings import ServerSettings
 from .yaml_document import Location, YamlDocument, format_location, read_yaml
