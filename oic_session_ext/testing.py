@@ -1147,6 +1147,16 @@ class StoreContract:
 
         assert [store.sweep(NOW, 3) for _ in range(4)] == [Swept(3, 3), Swept(2, 3), Swept(0, 1), Swept(0, 0)]
 
+    def test_what_has_expired_in_an_op_session_is_gone_after_a_sweep_and_its_next_grant(self, store: Store) -> None:
+        grants = [example_grant(f"{at}", op_session_id="id-one", created_at=NOW - 9, expires_at=NOW + at) for at in (-1, 0, 1)]
+        store.commit([PutOpSession(example_op_session()), *map(PutGrant, grants)])
+
+        store.sweep(NOW, 10)
+        store.commit([PutGrant(example_grant("new", op_session_id="id-one", created_at=NOW))])
+
+        assert sorted(store.grant_ids("op_session_id", "id-one", 10)) == ["grant-1", "grant-new"]
+        assert [store.grant(f"grant-{at}") is None for at in (-1, 0, 1)] == [True, True, False]
+
     def test_a_sweep_removes_undeliverable_notices_past_their_time_and_no_pending_ones(self, store: Store) -> None:
         pending = example_notice("pending", due_at=NOW - 1000)
         given_up = [example_notice(f"{at}", state=NoticeState.UNDELIVERABLE, due_at=NOW + at) for at in (-2, -1, 0, 1)]

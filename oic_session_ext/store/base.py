@@ -346,7 +346,7 @@ class Store(ABC):
     def sweep(self, now: int, limit: int) -> Swept:
         """Remove at most `limit` expired grants, as many expired short-lived records, and as many undeliverable notices past their time.
 
-        Sessions are ended, not swept.
+        Sessions are ended, not swept. An engine may leave the expired grants of an OP session to its next `PutGrant`, or its end.
         """
 
     @abstractmethod

@@ -206,7 +206,10 @@ class RedisStore(Store):
         return [read_notice(notice_id.decode(), record, until) for notice_id, record in leased]
 
     def sweep(self, now: int, limit: int) -> Swept:
-        """Remove at most `limit` expired grants, as many expired short-lived records, and as many undeliverable notices past their time."""
+        """Remove at most `limit` expired grants, as many expired short-lived records, and as many undeliverable notices past their time.
+
+        Expired grants of an OP session go when it gets its next one, or ends: each logout would pay for a set of all of them by expiry.
+        """
         kinds = ("grants", "ephemerals", "notices")  # one script each, so that requests need not wait for all
         return Swept(*(self._connections.run(self._sweep, kind, now, limit) for kind in kinds))
 

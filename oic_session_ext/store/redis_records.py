@@ -2,9 +2,8 @@
 
     s:ID  c:COOKIE_DIGEST  i:SID              an OP session with its RP sessions; its id by cookie, and by the `sid` of an RP session
     sa  su:UID  sc:CLIENT_ID  ss:SUB  sd      sorted sets of OP sessions: all, a user's, by client and sub of their shares; by their end
-    g:ID  ge                                  a grant; all grants by expiry
-    go:OP_SESSION_ID                          a sorted set of the grants of an OP session, through which these are found
-    gu:UID  gs:SUB  gi:SID  gc:CLIENT_ID      sorted sets of grants without an OP session
+    g:ID  go:OP_SESSION_ID                    a grant; a sorted set of those of an OP session, by expiry, through which these are found
+    gu:UID  gs:SUB  gi:SID  gc:CLIENT_ID  ge  sorted sets of grants without an OP session; all of these by expiry
     l:CLIENT_ID  la  lo:ORIGIN                a dynamic client; all of them; those of a web origin
     k:CLIENT_ID                               the consents given to a client: a hash by uid
     e:KIND_AND_KEY  ee                        a short-lived record; all of them by expiry
@@ -21,7 +20,7 @@ from operator import attrgetter
 
 from ..model import Channel, Client, Consent, EphemeralRecord, Grant, LogoutNotice, NoticeState, OpSession, Reason, RpSession
 
-RECORDS_VERSION = "2"
+RECORDS_VERSION = "3"
 """Kept as the fact `RECORDS_VERSION_FACT`; a store of another version is refused at start."""
 
 RECORDS_VERSION_FACT = "records_version"

@@ -12,7 +12,7 @@ import pytest
 from redis.crc import key_slot
 
 from oic_session_ext.errors import ConfigError, Conflict
-from oic_session_ext.model import Client, Consent, EphemeralRecord, NoticeState
+from oic_session_ext.model import Client, Consent, EphemeralRecord, Grant, NoticeState
 from oic_session_ext.store import open_store, redis_checks
 from oic_session_ext.store.base import (
     AddRpSession,
@@ -145,6 +145,67 @@ def test_thousands_of_notices_are_put_off_in_one_commit(store: Store) -> None:
 
     assert store.lease_notices(NOW + 59, NOW + 99, 10) == []
     assert len(store.lease_notices(NOW + 60, NOW + 99, 3000)) == 2500
+
+
+# --- expired grants of an op session
+
+
+def _with_expired(store: Store, number: int) -> list[Grant]:
+    """Give a session so many grants that have expired at NOW, and another session one."""
+    sessions = [example_op_session(name) for name in ("one", "two")]
+    expired = [example_grant(f"{i}", op_session_id="id-one", created_at=NOW - 9, expires_at=NOW) for i in range(number)]
+    other = example_grant("other", op_session_id="id-two", created_at=NOW - 9, expires_at=NOW)
+    store.commit([*map(PutOpSession, sessions), *map(PutGrant, expired), PutGrant(other)])
+    return expired
+
+
+def test_a_sweep_leaves_them_and_the_session_s_next_grant_removes_them(store: Store, redis_server: RedisServer) -> None:
+    _with_expired(store, 2)
+
+    assert store.sweep(NOW, 10).grants == 0
+    assert redis_server.admin.zcard("{oic}:go:id-one") == 2
+    store.commit([PutGrant(example_grant("new", op_session_id="id-one", created_at=NOW))])
+
+    assert redis_server.admin.zrange("{oic}:go:id-one", 0, -1) == [b"grant-new"]
+    assert sorted(redis_server.admin.keys("{oic}:g:*")) == [b"{oic}:g:grant-new", b"{oic}:g:grant-other"]
+
+
+def test_a_grant_removes_a_bounded_number_of_them(store: Store, redis_server: RedisServer) -> None:
+    _with_expired(store, 250)
+
+    left = []
+    for i in range(3):
+        store.commit([PutGrant(example_grant(f"new-{i}", op_session_id="id-one", created_at=NOW))])
+        left.append(redis_server.admin.zcount("{oic}:go:id-one", "-inf", NOW))
+
+    assert left == [150, 50, 0]
+
+
+def test_one_that_the_same_commit_writes_is_kept(store: Store) -> None:
+    written, _ = _with_expired(store, 2)
+
+    new = example_grant("new", op_session_id="id-one", created_at=NOW)
+    store.commit([PutGrant(new), UpdateGrant(replace(written, expires_at=NOW + 9))])
+
+    assert sorted(store.grant_ids("op_session_id", "id-one", 10)) == ["grant-0", "grant-new"]
+
+
+def test_one_whose_life_was_made_longer_is_kept(store: Store) -> None:
+    longer, _ = _with_expired(store, 2)
+    store.commit([UpdateGrant(replace(longer, expires_at=NOW + 9))])
+
+    store.commit([PutGrant(example_grant("new", op_session_id="id-one", created_at=NOW))])
+
+    assert sorted(store.grant_ids("op_session_id", "id-one", 10)) == ["grant-0", "grant-new"]
+
+
+def test_a_grant_that_is_refused_removes_none(store: Store) -> None:
+    _with_expired(store, 2)
+
+    with pytest.raises(Conflict):
+        store.commit([PutGrant(example_grant("new", op_session_id="id-one", created_at=NOW)), PutGrant(example_grant("0"))])
+
+    assert len(store.grant_ids("op_session_id", "id-one", 10)) == 2
 
 
 # --- keys

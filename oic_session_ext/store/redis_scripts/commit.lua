@@ -5,5 +5,8 @@ while at < #ARGV do
   number = number + 1
   if not changes[take()]() then return number end
 end
+for _, conclude in ipairs(at_last) do
+  conclude()
+end
 flush()
 return 0

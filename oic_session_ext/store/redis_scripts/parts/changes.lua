@@ -13,3 +13,4 @@ local function take_number()
 end
 
 local changes = {}
+local at_last = {} -- functions, called when every condition has held
