@@ -3,8 +3,9 @@
     python -m bench.growth [--sessions 1000 100000 1000000] [--engine sqlite] [--rounds 60] [--seed 1]
 
 For each engine it makes a store of each size, all at once, and goes through them in turns, in an order that changes: so whatever else
-the machine does meets all of them alike. It prints two tables: whole requests to a server (`growth_of_requests.py`), and the use cases on
-the store alone, with old sessions (`growth_of_stores.py`).
+the machine does meets all of them alike. The OPs are started anew a few times, as the luck of one process (where its memory lies, which
+core it gets) is as large as what is looked for. It prints two tables: whole requests to a server (`growth_of_requests.py`), and the use
+cases on the store alone, with old sessions (`growth_of_stores.py`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from bench.growth_of_stores import StoreSteps
 ENGINES = ("sqlite", "postgresql", "redis", "memory")
 STEPS = ("login", "sso", "logout")
 BATCH = 20
+LIVES = 5
+WARM_UP = 2
 
 
 class Steps(Protocol):
@@ -38,6 +41,9 @@ class Steps(Protocol):
 
     def cpu_s(self) -> float:
         """Return the CPU time that the steps have used so far, but for that of the store's own server."""
+
+    def renew(self) -> None:
+        """Start what takes the steps anew."""
 
     def close(self) -> None:
         """Give back what was opened for them."""
@@ -66,21 +72,17 @@ class Measured:
             self.cpu_ms[name].append(cpu_ms + server_cpu_ms)
             self.server_cpu_ms[name].append(server_cpu_ms)
 
-    def forget(self) -> None:
-        """Throw away what was measured."""
-        for noted in (self.wall_ms, self.cpu_ms, self.server_cpu_ms):
-            noted.clear()
-
 
 def measure(stores: Sequence[Filled], steps_of: Callable[[Filled], Steps], rounds: int, chance: random.Random) -> list[Measured]:
-    """Go through all stores in turns; the first rounds warm up and do not count."""
+    """Go through all stores in turns, for so many rounds in all; the first of each life warm up and do not count."""
     pairs = [(Measured(filled), steps_of(filled)) for filled in stores]
     try:
-        for number in range(rounds + 2):
-            for measured, of in chance.sample(pairs, len(pairs)):
-                if number < 2:
-                    measured.forget()
-                measured.measure(of)
+        for _ in range(LIVES):
+            for _, of in pairs:
+                of.renew()
+            for number in range(WARM_UP + max(1, rounds // LIVES)):
+                for measured, of in chance.sample(pairs, len(pairs)):
+                    (measured if number >= WARM_UP else Measured(measured.filled)).measure(of)
     finally:
         for _, of in pairs:
             of.close()
@@ -125,7 +127,8 @@ def _median(values: Sequence[float]) -> str:
 
 
 def _growth(first: Sequence[float], last: Sequence[float]) -> str:
-    return f"{(statistics.median(last) / statistics.median(first) - 1) * 100:+.0f} %"
+    """The median of what one round's last store cost more than its first: what the machine did meanwhile met both."""
+    return f"{(statistics.median(more / less for less, more in zip(first, last, strict=True)) - 1) * 100:+.0f} %"
 
 
 def main() -> int:

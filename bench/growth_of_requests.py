@@ -24,7 +24,6 @@ class RequestSteps:
         folder = Path(self._folder.name)
         shared = {"secrets": {"file": f"{folder / 'secrets'}"}, "keys": f"{folder / 'keys.json'}"}
         self._op = RunningOp(folder, store=filled.place.url, **shared)
-        self._op.start()
         self._signed_in: list[tuple[OpBrowser, dict[str, Any]]] = []
         self._renewed: list[tuple[OpBrowser, dict[str, Any]]] = []
         self.steps: Mapping[str, Callable[[], None]] = {"login": self.login, "sso": self.sso, "logout": self.logout}
@@ -50,6 +49,12 @@ class RequestSteps:
         browser, tokens = self._renewed.pop()
         answer = browser.end_session(id_token_hint=tokens["id_token"], post_logout_redirect_uri=OUT_URIS["web"], state="s")
         assert answer.status == 303, answer.status
+
+    def renew(self) -> None:
+        """Start the server, or end it and start it again."""
+        if self._op.process is not None:
+            self._op.stop()
+        self._op.start()
 
     def close(self) -> None:
         """End the server."""

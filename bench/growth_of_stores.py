@@ -67,6 +67,9 @@ class StoreSteps:
         end_op_session(uow, session, Reason.RP_INITIATED, CLIENTS, SETTINGS)
         uow.commit()
 
+    def renew(self) -> None:
+        """Do nothing: there is no server."""
+
     def close(self) -> None:
         """Do nothing: the store is its maker's."""
 
