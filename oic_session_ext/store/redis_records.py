@@ -3,6 +3,7 @@
     s:ID  c:COOKIE_DIGEST  i:SID              an OP session with its RP sessions; its id by cookie, and by the `sid` of an RP session
     sa  su:UID  sc:CLIENT_ID  ss:SUB  sd      sorted sets of OP sessions: all, a user's, by client and sub of their shares; by their end
     g:ID  go:OP_SESSION_ID                    a grant; a sorted set of those of an OP session, by expiry, through which these are found
+    gk:OP_SESSION_ID                          a sorted set of those of them that may outlive it: offline ones with a refresh token
     gu:UID  gs:SUB  gi:SID  gc:CLIENT_ID  ge  sorted sets of grants without an OP session; all of these by expiry
     l:CLIENT_ID  la  lo:ORIGIN                a dynamic client; all of them; those of a web origin
     k:CLIENT_ID                               the consents given to a client: a hash by uid

@@ -221,7 +221,8 @@ def test_everything_can_be_removed_and_leaves_nothing_behind(store: Store, redis
     store.commit([PutEphemeral(EphemeralRecord("kind", key, NOW + 9)) for key in ("taken", "deleted")])
 
     store.commit([DeleteGrant("grant-2"), TakeEphemeral("kind", "taken", NOW), DeleteEphemeral("kind", "deleted")])
-    store.commit([EndOpSession(session, [example_notice(session.id)]) for session in sessions])
+    store.commit([PutGrant(example_grant("offline", op_session_id="id-0", is_offline=True, refresh_digest="digest"))])
+    store.commit([EndOpSession(session, [example_notice(session.id)], keeps_offline=False) for session in sessions])
     store.commit([PutNotice(example_notice("id-0", state=NoticeState.UNDELIVERABLE)), DeleteNotice("notice-id-1")])
     store.commit([DeleteNotice("notice-id-2"), DeleteClient("rp-a"), DeleteConsent("alice", "rp-b")])
     store.sweep(NOW + 1, 100)

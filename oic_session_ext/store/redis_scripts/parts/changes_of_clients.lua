@@ -8,14 +8,26 @@ local function drop_origins(id)
   end
 end
 
-function changes.PutClient()
-  local id, origins_text, metadata = take(), take(), take()
-  drop_origins(id)
+local function keep_client(id, origins_text, metadata)
   for _, origin in ipairs(cjson.decode(origins_text)) do
     place('lo:' .. origin, id, 0)
   end
   set('l:' .. id, origins_text .. '\n' .. metadata)
   place('la', id, 0)
+end
+
+function changes.PutClient()
+  local id, origins_text, metadata = take(), take(), take()
+  if get('l:' .. id) then return false end
+  keep_client(id, origins_text, metadata)
+  return true
+end
+
+function changes.UpdateClient()
+  local id, origins_text, metadata = take(), take(), take()
+  if not get('l:' .. id) then return false end
+  drop_origins(id)
+  keep_client(id, origins_text, metadata)
   return true
 end
 

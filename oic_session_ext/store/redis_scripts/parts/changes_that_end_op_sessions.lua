@@ -1,22 +1,30 @@
 -- The end of an OP session, of all that ends with it, and the notices of it.
 
+local function let_outlive(grant_id)
+  local old, data = split(get('g:' .. grant_id))
+  local new = {unpack(old)}
+  new[GRANT.OP_SESSION_ID] = cjson.null
+  new[GRANT.VERSION] = old[GRANT.VERSION] + 1
+  index_grant(grant_id, old, new)
+  set('g:' .. grant_id, joined(new, data))
+end
+
 function changes.EndOpSession()
   local id, version, keeps_offline, number_of_notices = take(), take_number(), take_number(), take_number()
   local record = get('s:' .. id)
   if not record then return false end
   local head, shares_text = split(record)
   if head[VERSION] ~= version then return false end
-  for _, grant_id in ipairs(members('go:' .. id, '+inf')) do
-    local grant, data = split(get('g:' .. grant_id))
-    if keeps_offline == 1 and grant[GRANT.IS_OFFLINE] and grant[GRANT.REFRESH_DIGEST] ~= cjson.null then
-      index_grant(grant_id, grant, nil)
-      grant[GRANT.OP_SESSION_ID] = cjson.null
-      grant[GRANT.VERSION] = grant[GRANT.VERSION] + 1
-      index_grant(grant_id, nil, grant)
-      set('g:' .. grant_id, joined(grant, data))
+  for _, grant_id in ipairs(members('gk:' .. id, '+inf')) do
+    if keeps_offline == 1 then
+      let_outlive(grant_id)
     else
       drop_grant(grant_id)
     end
+  end
+  for _, grant_id in ipairs(members('go:' .. id, '+inf')) do -- the others, unread
+    place('go:' .. id, grant_id, false)
+    set('g:' .. grant_id, false)
   end
   for _, share in ipairs(cjson.decode(shares_text)) do
     set('i:' .. share[SHARE.SID], false)

@@ -5,8 +5,12 @@ local GRANTS_WITHOUT_SESSION = {['gc:'] = 1, ['gu:'] = 2, ['gs:'] = 3, ['gi:'] =
 
 -- Where a grant is found, and by which score: in its OP session by when it expires; without one by each attribute, and by when it expires.
 local function places_of_grant(head)
-  if head[GRANT.OP_SESSION_ID] ~= cjson.null then return {['go:' .. head[GRANT.OP_SESSION_ID]] = head[GRANT.EXPIRES_AT]} end
-  local places = {ge = head[GRANT.EXPIRES_AT]}
+  local id, expires_at = head[GRANT.OP_SESSION_ID], head[GRANT.EXPIRES_AT]
+  if id ~= cjson.null then
+    local may_outlive_it = head[GRANT.IS_OFFLINE] and head[GRANT.REFRESH_DIGEST] ~= cjson.null
+    return {['go:' .. id] = expires_at, ['gk:' .. id] = may_outlive_it and expires_at or nil}
+  end
+  local places = {ge = expires_at}
   for prefix, at in pairs(GRANTS_WITHOUT_SESSION) do
     if head[at] ~= cjson.null then places[prefix .. head[at]] = head[GRANT.CREATED_AT] end
   end
