@@ -37,6 +37,7 @@ from .store.base import (
     Swept,
     TakeEphemeral,
     TouchOpSession,
+    UpdateClient,
     UpdateGrant,
     UpdateOpSession,
 )
@@ -478,6 +479,18 @@ class StoreContract:
         assert store.grant_ids("sid", "sid", 10) == ["grant-one"]
 
     @pytest.mark.spec("SID-11")
+    @pytest.mark.parametrize("stays", [True, False], ids=["has it by a later change", "has lost it by a later change"])
+    def test_what_counts_at_the_end_of_an_op_session_is_the_refresh_token_that_a_grant_has_then(self, store: Store, stays: bool) -> None:
+        session = example_op_session()
+        grant = example_grant(op_session_id="id-one", is_offline=True, refresh_digest=None if stays else "digest")
+        store.commit([PutOpSession(session), PutGrant(grant)])
+        store.commit([UpdateGrant(replace(grant, refresh_digest="digest" if stays else None))])
+
+        store.commit([EndOpSession(session)])
+
+        left = store.grant("grant-one")
+        assert (left is not None and left.op_session_id is None) if stays else left is None
+
     def test_an_offline_grant_ends_too_when_it_is_to(self, store: Store) -> None:
         session = example_op_session()
         offline = {"is_offline": True, "refresh_digest": "digest"}
@@ -867,14 +880,43 @@ class StoreContract:
 
     # --- clients and consents
 
-    def test_a_client_comes_back_as_it_was_put_last(self, store: Store) -> None:
-        store.commit([PutClient(Client("rp-a", {"client_name": "Old"}, frozenset({"https://old.example"})))])
+    def test_a_client_comes_back_as_it_was_put(self, store: Store) -> None:
         client = Client("rp-a", {"client_name": "Zoë", "redirect_uris": [["https://a.example/cb", None]]}, frozenset({"https://a.example"}))
 
         store.commit([PutClient(client)])
 
         assert store.client("rp-a") == client
         assert store.client("rp-b") is None
+
+    def test_a_client_is_replaced_with_its_origins(self, store: Store) -> None:
+        store.commit([PutClient(Client("rp-a", {"client_name": "Old"}, frozenset({"https://old.example", "https://both.example"})))])
+        client = Client("rp-a", {"client_name": "New"}, frozenset({"https://both.example", "https://new.example"}))
+
+        store.commit([UpdateClient(client)])
+
+        assert store.client("rp-a") == client
+        assert [store.is_client_origin(f"https://{name}.example") for name in ("old", "both", "new")] == [False, True, True]
+
+    def test_a_new_client_needs_a_new_id(self, store: Store) -> None:
+        client = Client("rp-a", {"client_name": "First"}, frozenset({"https://first.example"}))
+        store.commit([PutClient(client)])
+
+        with pytest.raises(Conflict):
+            store.commit([PutClient(Client("rp-a", {"client_name": "Second"}, frozenset({"https://second.example"})))])
+
+        assert store.client("rp-a") == client
+        assert not store.is_client_origin("https://second.example")
+
+    def test_a_client_that_was_deleted_does_not_come_back_by_a_change_of_it(self, store: Store) -> None:
+        store.commit([PutClient(Client("rp-a", {}))])
+        store.commit([DeleteClient("rp-a")])
+
+        with pytest.raises(Conflict):
+            store.commit([UpdateClient(Client("rp-a", {"client_name": "Back"}, frozenset({"https://back.example"})))])
+
+        assert store.client("rp-a") is None
+        assert store.client_ids() == []
+        assert not store.is_client_origin("https://back.example")
 
     def test_a_client_may_have_no_origin_or_several(self, store: Store) -> None:
         none, several = Client("none", {}), Client("several", {}, frozenset({"https://a.example", "https://b.example:8443"}))
@@ -890,7 +932,7 @@ class StoreContract:
         store.commit([PutClient(Client("rp-a", {}, origin)), PutClient(Client("rp-b", {}, origin))])
         assert store.is_client_origin("https://spa.example")
 
-        store.commit([PutClient(Client("rp-a", {}))])
+        store.commit([UpdateClient(Client("rp-a", {}))])
         assert store.is_client_origin("https://spa.example")
 
         store.commit([DeleteClient("rp-b")])
@@ -1052,7 +1094,7 @@ class StoreContract:
             UpdateOpSession(replace(kept, uid="bob")),
             EndOpSession(replace(kept, version=2), [example_notice()]),
             DeleteClient("kept"),
-            PutClient(Client("rp-x", {"n": 2}, frozenset({"https://x.example"}))),
+            UpdateClient(Client("rp-x", {"n": 2}, frozenset({"https://x.example"}))),
             PutEphemeral(EphemeralRecord("kind", "new", NOW + 10)),
             TakeEphemeral("kind", "kept", NOW),
             ClaimFact("name", "value"),

@@ -14,7 +14,7 @@ from ..errors import Conflict, StoreUnavailable
 from ..model import Client
 from ..provider.request_scope import current_scope
 from ..session_state import origin_of
-from ..store.base import ClaimFact, DeleteClient, PutClient, Store
+from ..store.base import ClaimFact, Store
 from ..store.unit_of_work import UnitOfWork
 from .client_settings import ClientSettings
 
@@ -48,13 +48,13 @@ class ServerClients(BaseClientDatabase):
         """Keep a registered client. Raises: KeyError: the name belongs to a client of the settings file."""
         if key in self._static:
             raise KeyError(key)
-        self._uow().add(PutClient(Client(key, dict(value), origins_of(value))))
+        self._uow().put_client(Client(key, dict(value), origins_of(value)))
 
     def __delitem__(self, key: str) -> None:
         """Forget a registered client. Raises: KeyError: it belongs to the settings file."""
         if key in self._static:
             raise KeyError(key)
-        self._uow().add(DeleteClient(key))
+        self._uow().delete_client(key)
 
     def keys(self) -> list[str]:
         """Return the ids of all clients."""

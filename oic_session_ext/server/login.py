@@ -82,24 +82,23 @@ class LoginPage:
         waiting = web.waiting(request_id) if request_id else WaitingRequest("")
         if waiting is None:
             raise InvalidRequest("this sign-in was open for too long; go back to the application and try again")
-        query = waiting.query
-        attempt = self._throttle.attempt(username, request.remote)
-        if attempt.closed_for_s:
-            logger.warning("sign-in refused: too many failures, address=%s", request.remote)
-            refusal = self._again(request, web, form, waiting, "too_many_attempts", 429)
-            refusal.headers.append(("Retry-After", str(attempt.closed_for_s)))
-            return refusal
-        user = self._op.users.verify(username, form.get("password", ""))
-        if user is None:
-            logger.info("sign-in refused: wrong name or password, address=%s", request.remote)  # a name may be a mistyped password
-            self._throttle.note_failure(username, request.remote)
-            return self._again(request, web, form, waiting, "wrong_credentials", 403)
-        if attempt.has_failed_before:
-            self._throttle.note_success(username, request.remote)
+        with self._throttle.attempt(username, request.remote) as attempt:
+            if attempt.closed_for_s:
+                logger.warning("sign-in refused: too many failures, address=%s", request.remote)
+                refusal = self._again(request, web, form, waiting, "too_many_attempts", 429)
+                refusal.headers.append(("Retry-After", str(attempt.closed_for_s)))
+                return refusal
+            user = self._op.users.verify(username, form.get("password", ""))
+            if user is None:
+                logger.info("sign-in refused: wrong name or password, address=%s", request.remote)  # a name may be a mistyped password
+                self._throttle.note_failure(username, request.remote)
+                return self._again(request, web, form, waiting, "wrong_credentials", 403)
+            if attempt.has_failed_before:
+                self._throttle.note_success(username, request.remote)
         login = CompletedLogin(user.uid, PASSWORD_ACR, self._clock())
-        if not query:
+        if not waiting.query:
             return self._op.sign_in(request, login)
-        return self._carry_on(request, web, query, Answered(login=login))
+        return self._carry_on(request, web, waiting.query, Answered(login=login))
 
     def _again(
         self, request: WebRequest, web: WebSession, form: Mapping[str, str], waiting: WaitingRequest, problem: str, status: int

@@ -1,9 +1,16 @@
-"""How often a password may be guessed: failed sign-ins counted in the store, so every server of a cluster knows them."""
+"""How often a password may be guessed: failed sign-ins counted in the store, so every server of a cluster knows them.
+
+Guesses that are being looked at count as failures until it is known that they are none: however many come at once to a process, no more
+than the limit are looked at.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ..clock import Clock
@@ -22,7 +29,8 @@ a user out at once."""
 class SignInAttempt(NamedTuple):
     """How an attempt to sign in stands.
 
-    `closed_for_s` is for how many seconds it is refused unread, since there were too many failures; 0 when it is looked at.
+    `closed_for_s` is for how many seconds it is refused unread, since there were too many failures, or may be when those at work have
+    ended; 0 when it is looked at.
     `has_failed_before` tells whether failures of this user name from this address are remembered.
     """
 
@@ -38,13 +46,34 @@ class LoginThrottle:
         self._settings = settings
         self._clock = clock
         self._lock = threading.Lock()
+        self._at_work: Counter[str] = Counter()
 
-    def attempt(self, username: str, address: str) -> SignInAttempt:
-        """Return how an attempt to sign in stands before the password is looked at."""
+    @contextmanager
+    def attempt(self, username: str, address: str) -> Iterator[SignInAttempt]:
+        """Give how an attempt to sign in stands before the password is looked at; what came of it is noted before it ends."""
+        keys = self._keys(username, address)
+        with self._lock:
+            self._at_work.update(key for key, _ in keys)
+            at_work = {key: self._at_work[key] for key, _ in keys}
+        try:
+            yield self._standing(keys, at_work)
+        finally:
+            with self._lock:
+                self._at_work.subtract(key for key, _ in keys)
+                self._at_work = +self._at_work
+
+    def _standing(self, keys: list[tuple[str, int]], at_work: dict[str, int]) -> SignInAttempt:
+        # read once it is counted itself: whoever was at work before is either counted too, or has its failure in the store by now
         now = self._clock()
-        records, keys = self._records(username, address, now), self._keys(username, address)
-        found = [(records[key], limit) for key, limit in keys if key in records]
-        closed_for_s = max((record.expires_at - now for record, limit in found if _count(record) >= limit), default=0)
+        records = self._records([key for key, _ in keys], now)
+        closed_for_s = 0
+        for key, limit in keys:
+            record = records.get(key)
+            failures = _count(record)
+            if record is not None and failures >= limit:
+                closed_for_s = max(closed_for_s, record.expires_at - now)
+            elif failures + at_work[key] > limit:
+                closed_for_s = max(closed_for_s, 1)
         return SignInAttempt(closed_for_s, has_failed_before=keys[0][0] in records)
 
     def note_failure(self, username: str, address: str) -> None:
@@ -52,8 +81,9 @@ class LoginThrottle:
         now, window = self._clock(), self._settings.window_s
         changes = []
         with self._lock:  # guesses side by side are counted one by one
-            records = self._records(username, address, now)
-            for key, _ in self._keys(username, address):
+            keys = [key for key, _ in self._keys(username, address)]
+            records = self._records(keys, now)
+            for key in keys:
                 record = records.get(key)
                 until = record.expires_at if record is not None else now + window
                 changes.append(PutEphemeral(EphemeralRecord(_KIND, key, until, {"failures": _count(record) + 1})))
@@ -64,9 +94,8 @@ class LoginThrottle:
         key, _ = self._keys(username, address)[0]
         self._store.commit([DeleteEphemeral(_KIND, key)])
 
-    def _records(self, username: str, address: str, now: int) -> dict[str, EphemeralRecord]:
-        found = self._store.ephemerals(_KIND, [key for key, _ in self._keys(username, address)], now)
-        return {record.key: record for record in found}
+    def _records(self, keys: list[str], now: int) -> dict[str, EphemeralRecord]:
+        return {record.key: record for record in self._store.ephemerals(_KIND, keys, now)}
 
     def _keys(self, username: str, address: str) -> list[tuple[str, int]]:
         most, username, address = self._settings.max_attempts, normalize_login_text(username), household_of(address)

@@ -108,7 +108,14 @@ class DeleteGrant:
 
 @dataclass(frozen=True, slots=True)
 class PutClient:
-    """Keep a client, new or changed."""
+    """Keep a new client. Condition: its id is unknown."""
+
+    client: Client
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateClient:
+    """Replace a client. Condition: it is there, so that a client that was deleted meanwhile does not come back."""
 
     client: Client
 
@@ -214,6 +221,7 @@ Change: TypeAlias = (
     | UpdateGrant
     | DeleteGrant
     | PutClient
+    | UpdateClient
     | DeleteClient
     | PutConsent
     | DeleteConsent

@@ -38,6 +38,7 @@ from .base import (
     Swept,
     TakeEphemeral,
     TouchOpSession,
+    UpdateClient,
     UpdateGrant,
     UpdateOpSession,
 )
@@ -80,6 +81,7 @@ class MemoryStore(Store):
             UpdateGrant: self._update_grant,
             DeleteGrant: self._delete_grant,
             PutClient: self._put_client,
+            UpdateClient: self._update_client,
             DeleteClient: self._delete_client,
             PutConsent: self._put_consent,
             DeleteConsent: self._delete_consent,
@@ -366,12 +368,22 @@ class MemoryStore(Store):
     # --- clients and consents
 
     def _put_client(self, journal: Journal, change: PutClient) -> bool:
-        self._drop_client(journal, change.client.client_id)
-        kept = Kept(replace(change.client, metadata={}), _json(change.client.metadata))
-        journal.set(self._clients, change.client.client_id, kept)
-        for origin in change.client.origins:
-            journal.add_to_index(self._clients_of_origin, origin, change.client.client_id)
+        if change.client.client_id in self._clients:
+            return False
+        self._keep_client(journal, change.client)
         return True
+
+    def _update_client(self, journal: Journal, change: UpdateClient) -> bool:
+        if change.client.client_id not in self._clients:
+            return False
+        self._drop_client(journal, change.client.client_id)
+        self._keep_client(journal, change.client)
+        return True
+
+    def _keep_client(self, journal: Journal, client: Client) -> None:
+        journal.set(self._clients, client.client_id, Kept(replace(client, metadata={}), _json(client.metadata)))
+        for origin in client.origins:
+            journal.add_to_index(self._clients_of_origin, origin, client.client_id)
 
     def _delete_client(self, journal: Journal, change: DeleteClient) -> bool:
         self._drop_client(journal, change.client_id)

@@ -28,6 +28,7 @@ from .base import (
     PutOpSession,
     TakeEphemeral,
     TouchOpSession,
+    UpdateClient,
     UpdateGrant,
     UpdateOpSession,
 )
@@ -90,7 +91,7 @@ def _delete_grant(change: DeleteGrant) -> Values:
     return (change.grant_id,)
 
 
-def _put_client(change: PutClient) -> Values:
+def _put_client(change: PutClient | UpdateClient) -> Values:
     return change.client.client_id, *client_texts(change.client)
 
 
@@ -149,6 +150,7 @@ _VALUES: dict[type, Callable[[Any], Values]] = {
     UpdateGrant: _update_grant,
     DeleteGrant: _delete_grant,
     PutClient: _put_client,
+    UpdateClient: _put_client,
     DeleteClient: _delete_client,
     PutConsent: _put_consent,
     DeleteConsent: _delete_consent,

@@ -31,6 +31,7 @@ from .base import (
     PutOpSession,
     TakeEphemeral,
     TouchOpSession,
+    UpdateClient,
     UpdateGrant,
     UpdateOpSession,
 )
@@ -58,7 +59,7 @@ _PARTS: dict[type, tuple[str, ...]] = {
     **dict.fromkeys((PutOpSession, UpdateOpSession, TouchOpSession, AddRpSession), _OP_SESSIONS),
     EndOpSession: ("op_sessions", "grants", "notices", "changes_that_end_op_sessions"),
     **dict.fromkeys((PutGrant, UpdateGrant, DeleteGrant), _GRANTS),
-    **dict.fromkeys((PutClient, DeleteClient, PutConsent, DeleteConsent), ("changes_of_clients",)),
+    **dict.fromkeys((PutClient, UpdateClient, DeleteClient, PutConsent, DeleteConsent), ("changes_of_clients",)),
     **dict.fromkeys((PutEphemeral, ClaimEphemeral, TakeEphemeral, DeleteEphemeral), ("changes_of_ephemerals",)),
     **dict.fromkeys((PutNotice, DeleteNotice, DeferNotices), _NOTICES),
     ClaimFact: ("changes_of_facts",),

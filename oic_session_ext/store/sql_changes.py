@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..model import EphemeralRecord, Grant, LogoutNotice, OpSession, RpSession
+from ..model import Client, EphemeralRecord, Grant, LogoutNotice, OpSession, RpSession
 from .base import (
     AddRpSession,
     Change,
@@ -30,6 +30,7 @@ from .base import (
     PutOpSession,
     TakeEphemeral,
     TouchOpSession,
+    UpdateClient,
     UpdateGrant,
     UpdateOpSession,
 )
@@ -54,6 +55,7 @@ class ChangesInSql:
             UpdateGrant: self._update_grant,
             DeleteGrant: self._delete_grant,
             PutClient: self._put_client,
+            UpdateClient: self._update_client,
             DeleteClient: self._delete_client,
             PutConsent: self._put_consent,
             DeleteConsent: self._delete_consent,
@@ -113,9 +115,15 @@ class ChangesInSql:
         yield step(self._statements.delete_grant, {"id": change.grant_id})
 
     def _put_client(self, change: PutClient) -> Iterator[Step]:
-        client = change.client
-        yield step(self._statements.put_client, {"client_id": client.client_id, "metadata": _json(dict(client.metadata))})
-        yield step(self._statements.delete_client_origins, {"client_id": client.client_id})
+        yield step(self._statements.put_client, _client_values(change.client))
+        yield from self._put_client_origins(change.client)
+
+    def _update_client(self, change: UpdateClient) -> Iterator[Step]:
+        yield step(self._statements.update_client, _client_values(change.client), must_hit=True)
+        yield step(self._statements.delete_client_origins, {"client_id": change.client.client_id})
+        yield from self._put_client_origins(change.client)
+
+    def _put_client_origins(self, client: Client) -> Iterator[Step]:
         for origin in client.origins:
             yield step(self._statements.put_client_origin, {"client_id": client.client_id, "origin": origin})
 
@@ -171,6 +179,10 @@ def _op_session_values(session: OpSession) -> dict[str, Any]:
 def _rp_session_values(session: OpSession, rp_session: RpSession) -> dict[str, Any]:
     values = {name: getattr(rp_session, name) for name in RP_SESSION_COLUMNS}
     return {**values, "op_session_id": session.id, "session_created_at": session.created_at}
+
+
+def _client_values(client: Client) -> dict[str, Any]:
+    return {"client_id": client.client_id, "metadata": _json(dict(client.metadata))}
 
 
 def _grant_values(grant: Grant) -> dict[str, Any]:

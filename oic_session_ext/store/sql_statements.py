@@ -180,7 +180,10 @@ class Statements:
         )
         self.client_ids = self._prepared(select(clients.c.client_id).order_by(clients.c.client_id))
         self.is_client_origin = self._prepared(select(client_origins.c.origin).where(client_origins.c.origin == given("origin")).limit(1))
-        self.put_client = self._upserted(clients)
+        self.put_client = self._prepared(self._inserted(clients))
+        self.update_client = self._prepared(
+            update(clients).where(clients.c.client_id == given("client_id")).values(metadata=given("metadata"))
+        )
         self.delete_client = self._prepared(delete(clients).where(clients.c.client_id == given("client_id")))
         self.put_client_origin = self._prepared(self._inserted(client_origins))
         self.delete_client_origins = self._prepared(delete(client_origins).where(client_origins.c.client_id == given("client_id")))

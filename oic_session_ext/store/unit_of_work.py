@@ -12,7 +12,7 @@ from typing import Any
 
 from ..hooks import NO_HOOKS, Event, Hooks
 from ..model import Client, Consent, EphemeralRecord, Grant, OpSession
-from .base import AddRpSession, Change, DeleteGrant, PutGrant, PutOpSession, Store, UpdateGrant
+from .base import AddRpSession, Change, DeleteClient, DeleteGrant, PutClient, PutGrant, PutOpSession, Store, UpdateClient, UpdateGrant
 
 
 class UnitOfWork:
@@ -39,16 +39,27 @@ class UnitOfWork:
         self._grants: dict[str, Grant | None] = {}
         self._stored: dict[str, Grant | None] = {}
         self._clients: dict[str, Client | None] = {}
+        self._stored_clients: dict[str, Client | None] = {}
 
     def op_session_by_cookie(self, cookie_digest: str) -> OpSession | None:
         """Return the OP session that a browser's cookie names, live or not, None when there is none."""
         return self.store.op_session_by_cookie(cookie_digest)
 
     def client(self, client_id: str) -> Client | None:
-        """Return a dynamically registered client, read once per unit of work."""
+        """Return a dynamically registered client as this unit of work sees it, read once."""
         if client_id not in self._clients:
-            self._clients[client_id] = self.store.client(client_id)
+            self._stored_clients[client_id] = self._clients[client_id] = self.store.client(client_id)
         return self._clients[client_id]
+
+    def put_client(self, client: Client) -> None:
+        """Keep a client, new or changed; one that is changed must still be there when it is committed."""
+        self.client(client.client_id)
+        self._clients[client.client_id] = client
+
+    def delete_client(self, client_id: str) -> None:
+        """Forget a client and the consents given to it."""
+        self.client(client_id)
+        self._clients[client_id] = None
 
     def consent(self, uid: str, client_id: str) -> Consent | None:
         """Return what a user has allowed a client, None when nothing is kept."""
@@ -118,8 +129,15 @@ class UnitOfWork:
         self._events.append(event)
 
     def pending(self) -> list[Change]:
-        """Return what `commit` would send: the added changes, then one change for each grant that differs."""
+        """Return what `commit` would send: the added changes, then one change for each client and each grant that differs."""
         changes = list(self._changes)
+        for client_id, client in self._clients.items():
+            known = self._stored_clients[client_id]
+            if client is None:
+                if known is not None:
+                    changes.append(DeleteClient(client_id))
+            elif client is not known:
+                changes.append(PutClient(client) if known is None else UpdateClient(client))
         for grant_id, grant in self._grants.items():
             stored = self._stored.get(grant_id)
             if grant is None:
@@ -152,3 +170,4 @@ class UnitOfWork:
         self._grants.clear()
         self._stored.clear()
         self._clients.clear()
+        self._stored_clients.clear()

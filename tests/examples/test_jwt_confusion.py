@@ -17,7 +17,7 @@ from logout_token import LogoutTokenRefused, LogoutTokenValidator
 from oic_session_ext import jose
 from oic_session_ext.model import Client
 from oic_session_ext.propagation.logout_token import logout_token_claims
-from oic_session_ext.store.base import PutClient
+from oic_session_ext.store.base import UpdateClient
 from oic_session_ext.testing import FakeClock, example_notice
 from tests.bundled_op import Op, OpBrowser, basic, keys_file, make_settings
 from tests.wsgi_browser import Answer, Browser
@@ -59,7 +59,7 @@ class Rp:
     def change(self, **metadata: Any) -> None:
         """Change what is registered of the client."""
         row = dict(self.op.server.store.client(self.client_id).metadata) | metadata
-        self.op.server.store.commit([PutClient(Client(self.client_id, row))])
+        self.op.server.store.commit([UpdateClient(Client(self.client_id, row))])
 
     def sign_in(self) -> None:
         """Get one token of each kind, all of a new session."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
+from oic_session_ext.errors import StoreUnavailable
 from oic_session_ext.server.login_throttle import LoginThrottle
 from oic_session_ext.server.settings import ThrottleSettings
 from oic_session_ext.store.memory import MemoryStore
@@ -32,15 +34,20 @@ def fail(throttle: LoginThrottle, times: int, username: str = "alice", address: 
         throttle.note_failure(username, address)
 
 
+def closed_for(throttle: LoginThrottle, username: str, address: str) -> int:
+    with throttle.attempt(username, address) as attempt:
+        return attempt.closed_for_s
+
+
 def test_so_many_failures_close_the_door_to_this_name_from_this_address(throttle: LoginThrottle) -> None:
     fail(throttle, 2)
-    assert throttle.attempt("alice", HERE).closed_for_s == 0
+    assert closed_for(throttle, "alice", HERE) == 0
 
     fail(throttle, 1)
 
-    assert throttle.attempt("alice", HERE).closed_for_s == 60
-    assert throttle.attempt("alice", THERE).closed_for_s == 0
-    assert throttle.attempt("bob", HERE).closed_for_s == 0
+    assert closed_for(throttle, "alice", HERE) == 60
+    assert closed_for(throttle, "alice", THERE) == 0
+    assert closed_for(throttle, "bob", HERE) == 0
 
 
 def test_the_door_opens_when_the_window_is_over(throttle: LoginThrottle, clock: FakeClock) -> None:
@@ -48,30 +55,30 @@ def test_the_door_opens_when_the_window_is_over(throttle: LoginThrottle, clock: 
     clock.advance(20)
     fail(throttle, 2)
 
-    assert throttle.attempt("alice", HERE).closed_for_s == 40
+    assert closed_for(throttle, "alice", HERE) == 40
     clock.advance(39)
-    assert throttle.attempt("alice", HERE).closed_for_s == 1
+    assert closed_for(throttle, "alice", HERE) == 1
     clock.advance(1)
-    assert throttle.attempt("alice", HERE).closed_for_s == 0
+    assert closed_for(throttle, "alice", HERE) == 0
 
 
 def test_many_names_from_one_address_close_the_door_to_it(throttle: LoginThrottle) -> None:
     for number in range(9):
         fail(throttle, 1, f"user{number}")
 
-    assert throttle.attempt("alice", HERE).closed_for_s > 0
-    assert throttle.attempt("alice", THERE).closed_for_s == 0
+    assert closed_for(throttle, "alice", HERE) > 0
+    assert closed_for(throttle, "alice", THERE) == 0
 
 
 def test_one_name_from_many_addresses_closes_the_door_to_it_late(throttle: LoginThrottle) -> None:
     for number in range(29):
         fail(throttle, 1, address=f"198.51.100.{number}")
-    assert throttle.attempt("alice", HERE).closed_for_s == 0
+    assert closed_for(throttle, "alice", HERE) == 0
 
     fail(throttle, 1, address="198.51.100.99")
 
-    assert throttle.attempt("alice", HERE).closed_for_s > 0
-    assert throttle.attempt("bob", HERE).closed_for_s == 0
+    assert closed_for(throttle, "alice", HERE) > 0
+    assert closed_for(throttle, "bob", HERE) == 0
 
 
 def test_a_success_forgets_the_failures_of_this_name_from_this_address(throttle: LoginThrottle) -> None:
@@ -79,7 +86,7 @@ def test_a_success_forgets_the_failures_of_this_name_from_this_address(throttle:
     throttle.note_success("alice", HERE)
     fail(throttle, 2)
 
-    assert throttle.attempt("alice", HERE).closed_for_s == 0
+    assert closed_for(throttle, "alice", HERE) == 0
 
 
 def test_a_success_of_ones_own_does_not_reset_the_guessing_of_others_names(throttle: LoginThrottle) -> None:
@@ -87,7 +94,7 @@ def test_a_success_of_ones_own_does_not_reset_the_guessing_of_others_names(throt
         fail(throttle, 1, f"user{number}")
         throttle.note_success("mallory", HERE)
 
-    assert throttle.attempt("alice", HERE).closed_for_s > 0
+    assert closed_for(throttle, "alice", HERE) > 0
 
 
 @pytest.mark.parametrize(
@@ -102,7 +109,7 @@ def test_a_success_of_ones_own_does_not_reset_the_guessing_of_others_names(throt
 def test_addresses_that_one_household_has_are_one(throttle: LoginThrottle, one: str, other: str) -> None:
     fail(throttle, 3, address=one)
 
-    assert throttle.attempt("alice", other).closed_for_s > 0
+    assert closed_for(throttle, "alice", other) > 0
 
 
 @pytest.mark.parametrize(
@@ -111,25 +118,25 @@ def test_addresses_that_one_household_has_are_one(throttle: LoginThrottle, one: 
 def test_addresses_of_others_are_others(throttle: LoginThrottle, one: str, other: str) -> None:
     fail(throttle, 3, address=one)
 
-    assert throttle.attempt("alice", other).closed_for_s == 0
+    assert closed_for(throttle, "alice", other) == 0
 
 
 def test_a_name_is_the_same_however_the_keyboard_composed_it(throttle: LoginThrottle) -> None:
     fail(throttle, 3, "j\u00fcrgen")
 
-    assert throttle.attempt("ju\u0308rgen", HERE).closed_for_s > 0
+    assert closed_for(throttle, "ju\u0308rgen", HERE) > 0
 
 
 def test_name_and_address_cannot_be_shifted_into_each_other(throttle: LoginThrottle) -> None:
     fail(throttle, 3, "alice\n192.0.2.1", "x")
 
-    assert throttle.attempt("alice", "192.0.2.1\nx").closed_for_s == 0
+    assert closed_for(throttle, "alice", "192.0.2.1\nx") == 0
 
 
 def test_any_text_can_be_counted(throttle: LoginThrottle) -> None:
     for name in ("", "\ud800", "a" * 100_000, "\x00"):
         fail(throttle, 3, name)
-        assert throttle.attempt(name, HERE).closed_for_s > 0
+        assert closed_for(throttle, name, HERE) > 0
 
 
 def test_guesses_side_by_side_are_all_counted(clock: FakeClock) -> None:
@@ -140,7 +147,55 @@ def test_guesses_side_by_side_are_all_counted(clock: FakeClock) -> None:
     for thread in threads:
         thread.join()
 
-    assert throttle.attempt("alice", HERE).closed_for_s > 0
+    assert closed_for(throttle, "alice", HERE) > 0
+
+
+def test_of_guesses_side_by_side_no_more_than_the_limit_are_looked_at(throttle: LoginThrottle) -> None:
+    fail(throttle, 1)
+    with ExitStack() as at_work:
+        attempts = [at_work.enter_context(throttle.attempt("alice", HERE)) for _ in range(5)]
+
+        assert [attempt.closed_for_s for attempt in attempts] == [0, 0, 1, 1, 1]
+        assert closed_for(throttle, "alice", THERE) == 0
+        assert closed_for(throttle, "bob", HERE) == 0
+
+
+def test_sign_ins_that_were_at_work_count_for_nothing_once_they_have_ended(throttle: LoginThrottle) -> None:
+    with ExitStack() as at_work:
+        for _ in range(5):
+            at_work.enter_context(throttle.attempt("alice", HERE))
+
+    assert closed_for(throttle, "alice", HERE) == 0
+
+
+def test_a_sign_in_that_ends_with_an_error_is_no_longer_at_work(throttle: LoginThrottle) -> None:
+    for _ in range(5):
+        with pytest.raises(StoreUnavailable), throttle.attempt("alice", HERE):
+            raise StoreUnavailable("down")
+
+    assert closed_for(throttle, "alice", HERE) == 0
+
+
+def test_threads_that_guess_as_fast_as_they_can_get_as_many_guesses_as_the_limit(clock: FakeClock) -> None:
+    throttle = LoginThrottle(MemoryStore(), ThrottleSettings(max_attempts=10, window=60), clock)
+    looked_at = []
+
+    def guess_on() -> None:
+        closed_for_s = 0
+        while closed_for_s < 60:
+            with throttle.attempt("alice", HERE) as attempt:
+                closed_for_s = attempt.closed_for_s
+                if closed_for_s == 0:
+                    looked_at.append(1)
+                    throttle.note_failure("alice", HERE)
+
+    threads = [threading.Thread(target=guess_on) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(looked_at) == 10
 
 
 # -- on the login page ------------------------------------------------------------------------------------------------

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from oic_session_ext.guarded_fetch import FetchFailed
+from oic_session_ext.store.base import Change, DeleteClient, UpdateClient
 from tests.bundled_op import Op, OpBrowser, basic
 from tests.wsgi_browser import Answer
 
@@ -82,6 +83,25 @@ def test_a_refused_update_changes_nothing(browser: OpBrowser, change: dict[str, 
 
     assert (answer.status, answer.error) == (400, error)
     assert manage(browser, "GET", client).json == client
+
+
+def test_a_client_that_is_deleted_while_it_is_replaced_does_not_come_back(
+    op: Op, browser: OpBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = register(browser).json
+    store = op.server.store
+    commit = store.commit
+
+    def commit_second(changes: Sequence[Change]) -> None:
+        if any(isinstance(change, UpdateClient) for change in changes):
+            commit([DeleteClient(client["client_id"])])  # by another server
+        commit(changes)
+
+    monkeypatch.setattr(store, "commit", commit_second)
+    answer = manage(browser, "PUT", client, OFFERED | {"client_id": client["client_id"]})
+
+    assert (answer.status, answer.error) == (401, "invalid_token")
+    assert store.client(client["client_id"]) is None
 
 
 def test_deleting_ends_the_client_its_tokens_and_its_registration_access_token_at_once(op: Op, browser: OpBrowser) -> None:

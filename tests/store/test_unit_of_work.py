@@ -14,6 +14,7 @@ from oic_session_ext.store.base import (
     AddRpSession,
     Change,
     ClaimFact,
+    DeleteClient,
     DeleteGrant,
     PutClient,
     PutConsent,
@@ -21,6 +22,7 @@ from oic_session_ext.store.base import (
     PutGrant,
     PutOpSession,
     TakeEphemeral,
+    UpdateClient,
     UpdateGrant,
 )
 from oic_session_ext.store.memory import MemoryStore
@@ -77,6 +79,39 @@ def test_a_client_is_read_once(uow: UnitOfWork, store: RecordingStore) -> None:
     assert [uow.client("rp-a") for _ in range(3)] == [Client("rp-a", {"client_name": "A"})] * 3
     assert [uow.client("unknown") for _ in range(3)] == [None] * 3
     assert store.reads == {"rp-a": 1, "unknown": 1}
+
+
+def test_a_new_client_that_is_written_twice_is_put_once_in_its_last_state(uow: UnitOfWork, store: RecordingStore) -> None:
+    uow.put_client(Client("new", {"client_name": "1"}))
+    uow.put_client(Client("new", {"client_name": "2"}))
+
+    assert uow.client("new") == Client("new", {"client_name": "2"})
+    uow.commit()
+    assert store.commits == [[PutClient(Client("new", {"client_name": "2"}))]]
+
+
+def test_a_client_that_is_there_is_updated(uow: UnitOfWork, store: RecordingStore) -> None:
+    uow.put_client(Client("rp-a", {"client_name": "B"}))
+    uow.commit()
+
+    assert store.commits == [[UpdateClient(Client("rp-a", {"client_name": "B"}))]]
+
+
+def test_a_client_is_forgotten_once(uow: UnitOfWork, store: RecordingStore) -> None:
+    for _ in range(2):
+        uow.delete_client("rp-a")
+
+    assert uow.client("rp-a") is None
+    uow.commit()
+    assert store.commits == [[DeleteClient("rp-a")]]
+
+
+def test_a_new_client_that_is_forgotten_again_costs_nothing(uow: UnitOfWork, store: RecordingStore) -> None:
+    uow.put_client(Client("new", {}))
+    uow.delete_client("new")
+    uow.commit()
+
+    assert store.commits == []
 
 
 def test_reading_alone_commits_nothing(uow: UnitOfWork, store: RecordingStore) -> None:
@@ -223,7 +258,7 @@ def test_after_a_commit_the_unit_is_empty_and_sees_the_store_afresh(uow: UnitOfW
     uow.client("rp-a")
     uow.update_grant_data("grant-one", {"step": 1})
     uow.commit()
-    MemoryStore.commit(store, [PutClient(Client("rp-a", {"client_name": "B"}))])
+    MemoryStore.commit(store, [UpdateClient(Client("rp-a", {"client_name": "B"}))])
 
     uow.commit()
 
