@@ -31,10 +31,16 @@ class RedisServer:
         self.url = f"unix://{self._socket}"
         self.admin = Redis(unix_socket_path=f"{self._socket}")
 
-    def start(self) -> None:
-        """Start and wait until it answers."""
+    @property
+    def pid(self) -> int:
+        """The process that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, within_s: float = 30) -> None:
+        """Start and wait until it answers, which it does once it has read its data."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + within_s
         while True:
             try:
                 self.admin.ping()
