@@ -39,7 +39,6 @@ class Delivery:
         self._worker = NoticeWorker(parts, self._dispatch, self._pump)
         self._clock = parts.clock
         self._something_to_do = threading.Event()
-        self._is_woken = False
         self._is_stopping = False
         self._threads: list[threading.Thread] = []
         self._sending: Sending | None = None
@@ -83,11 +82,6 @@ class Delivery:
         except StoreError as err:
             logger.warning("delivery: what was under way is sent again when its lease is over: %s", err)
 
-    def wake(self) -> None:
-        """Look for due notices now."""
-        self._is_woken = True
-        self._something_to_do.set()
-
     def tell(self, notices: Sequence[LogoutNotice], deadline_s: float) -> dict[str, Told]:
         """Tell RPs at once, side by side, and return by notice id what is known when the deadline is over, or before, when all is.
 
@@ -114,8 +108,7 @@ class Delivery:
             self._something_to_do.clear()
             try:
                 self._worker.record()
-                if self._is_woken or time.monotonic() >= lease_at:
-                    self._is_woken = False
+                if time.monotonic() >= lease_at:
                     has_more = self._worker.lease()
                     lease_at = time.monotonic() + (0 if has_more else self._settings.poll_interval_s)
                 if failures:
