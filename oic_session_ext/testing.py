@@ -491,6 +491,7 @@ class StoreContract:
         left = store.grant("grant-one")
         assert (left is not None and left.op_session_id is None) if stays else left is None
 
+    @pytest.mark.spec("SID-11")
     def test_an_offline_grant_ends_too_when_it_is_to(self, store: Store) -> None:
         session = example_op_session()
         offline = {"is_offline": True, "refresh_digest": "digest"}

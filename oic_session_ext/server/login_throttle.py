@@ -45,20 +45,31 @@ class LoginThrottle:
         self._store = store
         self._settings = settings
         self._clock = clock
-        self._lock = threading.Lock()
+        self._noting = threading.Lock()  # held while the store answers, so who only asks does not wait for it
+        self._counting = threading.Lock()
         self._at_work: Counter[str] = Counter()
 
     @contextmanager
     def attempt(self, username: str, address: str) -> Iterator[SignInAttempt]:
         """Give how an attempt to sign in stands before the password is looked at; what came of it is noted before it ends."""
         keys = self._keys(username, address)
-        with self._lock:
+        with self._at_work_on(keys) as at_work:
+            standing = self._standing(keys, at_work)
+            if standing.closed_for_s == 0:
+                yield standing
+                return
+        yield standing  # nobody looks at it: while its page is made it keeps nobody else out
+
+    @contextmanager
+    def _at_work_on(self, keys: list[tuple[str, int]]) -> Iterator[dict[str, int]]:
+        """Count an attempt as long as it lasts; give how many there are by each key: those that began before it, and itself."""
+        with self._counting:
             self._at_work.update(key for key, _ in keys)
             at_work = {key: self._at_work[key] for key, _ in keys}
         try:
-            yield self._standing(keys, at_work)
+            yield at_work
         finally:
-            with self._lock:
+            with self._counting:
                 self._at_work.subtract(key for key, _ in keys)
                 self._at_work = +self._at_work
 
@@ -80,7 +91,7 @@ class LoginThrottle:
         """Count a failed sign-in."""
         now, window = self._clock(), self._settings.window_s
         changes = []
-        with self._lock:  # guesses side by side are counted one by one
+        with self._noting:  # guesses side by side are counted one by one
             keys = [key for key, _ in self._keys(username, address)]
             records = self._records(keys, now)
             for key in keys:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from oic_session_ext.errors import StoreUnavailable
 from oic_session_ext.server.login_throttle import LoginThrottle
 from oic_session_ext.server.settings import ThrottleSettings
+from oic_session_ext.store.base import Change
 from oic_session_ext.store.memory import MemoryStore
 from oic_session_ext.testing import FakeClock
 from tests.bundled_op import Op, OpBrowser
@@ -166,6 +167,39 @@ def test_sign_ins_that_were_at_work_count_for_nothing_once_they_have_ended(throt
             at_work.enter_context(throttle.attempt("alice", HERE))
 
     assert closed_for(throttle, "alice", HERE) == 0
+
+
+def test_one_that_is_refused_keeps_nobody_else_at_its_address_out(throttle: LoginThrottle) -> None:
+    fail(throttle, 3)
+    with ExitStack() as refused:
+        for _ in range(9):
+            assert refused.enter_context(throttle.attempt("alice", HERE)).closed_for_s == 60
+
+        assert closed_for(throttle, "bob", HERE) == 0
+
+
+def test_who_asks_does_not_wait_while_a_failure_is_noted(clock: FakeClock) -> None:
+    class SlowStore(MemoryStore):
+        def commit(self, changes: Sequence[Change]) -> None:
+            begun.set()
+            assert asked.wait(30)
+            super().commit(changes)
+
+    def ask() -> None:
+        closed_for(throttle, "bob", THERE)
+        asked.set()
+
+    begun, asked = threading.Event(), threading.Event()
+    throttle = LoginThrottle(SlowStore(), ThrottleSettings(max_attempts=3, window=60), clock)
+    noting = threading.Thread(target=throttle.note_failure, args=("alice", HERE))
+    asking = threading.Thread(target=ask)
+    noting.start()
+    assert begun.wait(30)
+    asking.start()
+    asking.join(10)
+
+    assert asked.is_set()
+    noting.join()
 
 
 def test_a_sign_in_that_ends_with_an_error_is_no_longer_at_work(throttle: LoginThrottle) -> None:
