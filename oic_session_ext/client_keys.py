@@ -31,13 +31,16 @@ class _Fetched:
 
 
 class ClientKeys:
-    """Gives the keys of clients; those of a `jwks_uri` are fetched at most once a minute, by one thread at a time."""
+    """Gives the keys of clients; those of a `jwks_uri` are fetched at most once a minute for each client, by one thread at a time.
+
+    Each client has its own: one that registers anew under the address of an older one, with other keys, signs in at once.
+    """
 
     def __init__(self, fetch: GuardedFetch, clock: Clock) -> None:
         self._fetch = fetch
         self._clock = clock
         self._lock = threading.Lock()
-        self._sets: OrderedDict[str, _Fetched] = OrderedDict()
+        self._sets: OrderedDict[tuple[str, str], _Fetched] = OrderedDict()
 
     def of(self, client: Mapping[str, Any], kid: str | None = None) -> list[jose.Key]:
         """Return the RSA and EC keys that can be used; what is malformed or weak among them is left out and logged.
@@ -65,7 +68,7 @@ class ClientKeys:
         uri = client.get("jwks_uri")
         if not uri:
             return _keys_of(client.get("jwks")) or []
-        entry = self._entry(str(uri))
+        entry = self._entry(str(client.get("client_id")), str(uri))
         with entry.lock:
             if self._is_due(entry, kid):
                 entry.tried_at = self._clock()
@@ -87,10 +90,10 @@ class ClientKeys:
         is_unknown = kid is not None and all(jwk.get("kid") != kid for jwk in entry.jwks)
         return is_unknown or entry.fetched_at is None or now - entry.fetched_at >= _FRESH_S
 
-    def _entry(self, uri: str) -> _Fetched:
+    def _entry(self, client_id: str, uri: str) -> _Fetched:
         with self._lock:
-            entry = self._sets.setdefault(uri, _Fetched())
-            self._sets.move_to_end(uri)
+            entry = self._sets.setdefault((client_id, uri), _Fetched())
+            self._sets.move_to_end((client_id, uri))
             if len(self._sets) > _MOST_SETS:
                 self._sets.popitem(last=False)
             return entry

@@ -163,6 +163,19 @@ def test_an_unknown_kid_has_them_fetched_anew_once_a_minute_at_most() -> None:
     assert len(fetch.asked) == 2
 
 
+def test_a_client_that_registers_anew_under_the_same_address_has_its_own_keys_at_once() -> None:
+    fetch, clock = CountingFetch(JWKS), FakeClock()
+    keys = ClientKeys(fetch, clock)
+    keys.of(PUBLISHED, KID)
+    fetch.answer = rotated = generate_private_jwks()
+    anew = PUBLISHED | {"client_id": "rp, registered anew"}
+
+    for kid in (rotated["keys"][0]["kid"], None):
+        assert {jwk["kid"] for jwk in keys.jwks(anew, kid)} == {jwk["kid"] for jwk in rotated["keys"]}
+    assert {jwk["kid"] for jwk in keys.jwks(PUBLISHED)} == {jwk["kid"] for jwk in JWKS["keys"]}
+    assert len(fetch.asked) == 2
+
+
 def test_when_they_cannot_be_fetched_anew_the_old_ones_serve() -> None:
     fetch, clock = CountingFetch(JWKS), FakeClock()
     keys = ClientKeys(fetch, clock)
