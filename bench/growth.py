@@ -80,7 +80,7 @@ def measure(stores: Sequence[Filled], steps_of: Callable[[Filled], Steps], round
         for _ in range(LIVES):
             for _, of in pairs:
                 of.renew()
-            for number in range(WARM_UP + max(1, rounds // LIVES)):
+            for number in range(WARM_UP + rounds // LIVES):
                 for measured, of in chance.sample(pairs, len(pairs)):
                     (measured if number >= WARM_UP else Measured(measured.filled)).measure(of)
     finally:
@@ -139,6 +139,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--memory-most", type=int, default=100_000, help="how many sessions the memory engine is filled with at most")
     options = parser.parse_args()
+    options.rounds = LIVES * max(1, options.rounds // LIVES)  # as many in each life
     requests, uses = {}, {}
     for engine in options.engine or ENGINES:
         sizes = [size for size in options.sessions if engine != "memory" or size <= options.memory_most]

@@ -45,19 +45,19 @@ T = TypeVar("T")
 
 
 class Engine(NamedTuple):
-    """A store; `empty` removes all that is in it, `count` tells how many rows or keys that is."""
+    """A store; `empty` removes all that is in it, `size` tells how many rows or keys that is."""
 
     store: Store
     empty: Callable[[], Any]
-    count: Callable[[], int]
+    size: Callable[[], int]
 
 
 @pytest.fixture(params=["redis", "sqlite"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     if request.param == "redis":
         server: RedisServer = request.getfixturevalue("redis_server")
-        with closing(open_redis_store(server.url)) as store:
-            yield Engine(store, server.admin.flushall, server.admin.dbsize)
+        with closing(open_redis_store(server.url)) as redis:
+            yield Engine(redis, server.admin.flushall, server.admin.dbsize)
         return
     database = create_engine(f"sqlite:///{tmp_path / 'op.sqlite'}")
 
@@ -66,12 +66,12 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
             for table in reversed(metadata.sorted_tables):
                 connection.execute(delete(table))
 
-    def count() -> int:
+    def size() -> int:
         with database.begin() as connection:
             return sum(connection.scalar(select(func.count()).select_from(table)) or 0 for table in metadata.sorted_tables)
 
     with closing(open_sqlite_store(tmp_path / "op.sqlite")) as store:
-        yield Engine(store, empty, count)
+        yield Engine(store, empty, size)
     database.dispose()
 
 
@@ -104,7 +104,7 @@ class Walk:
     def go(self, commits: int) -> None:
         """Make changes in so many commits, with some time between them; then end and delete everything, and see that nothing is left."""
         for _ in range(commits):
-            for step in self.chance.choices([*self.steps], [*self.steps.values()], k=self.chance.choice([2, 5, 9, 12])):
+            for step in self.chance.choices(list(self.steps), list(self.steps.values()), k=self.a((2, 5, 9, 12))):
                 self.make(step())
             self.commit()
             if self.happens(0.3):
@@ -113,10 +113,12 @@ class Walk:
         for session in self.memory.op_sessions_of_user("alice"):
             self.make(EndOpSession(session, keeps_offline=self.happens(0.5)))
         self.commit()
-        for change in (*(DeleteGrant(f"grant-{grant}") for grant in GRANTS), *map(DeleteClient, RPS)):
-            self.make(change)
+        for grant in GRANTS:
+            self.make(DeleteGrant(f"grant-{grant}"))
+        for rp in RPS:
+            self.make(DeleteClient(rp))
         self.commit()
-        assert self.engine.count() == 0, self.history
+        assert self.engine.size() == 0, self.history
 
     def make(self, change: Change) -> None:
         try:
@@ -224,12 +226,14 @@ class Walk:
 
     def level(self, grant_id: str) -> None:
         """Forget a grant that only one of them has: an engine may remove expired ones of a session when it likes, and others by a sweep."""
-        mine, memorys = self.engine.store.grant(grant_id), self.memory.grant(grant_id)
-        if (mine is None) != (memorys is None):
-            assert (mine or memorys).expires_at <= self.now, self.history
-            assert mine is None or mine.op_session_id is not None, self.history
-            for store in (self.engine.store, self.memory):
-                store.commit([DeleteGrant(grant_id)])
+        mine, oracles = self.engine.store.grant(grant_id), self.memory.grant(grant_id)
+        if (mine is None) == (oracles is None):
+            return
+        for left in filter(None, (mine, oracles)):
+            assert left.expires_at <= self.now, self.history
+        assert mine is None or mine.op_session_id is not None, self.history
+        for store in (self.engine.store, self.memory):
+            store.commit([DeleteGrant(grant_id)])
 
     def told_by(self, store: Store) -> dict[str, Any]:
         attributes: dict[GrantAttribute, list[str]] = {

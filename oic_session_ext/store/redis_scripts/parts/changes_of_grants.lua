@@ -6,7 +6,7 @@ end
 
 local MOST_EXPIRED = 100 -- nobody else is served meanwhile
 
--- Drop what had expired in an OP session at an instant; not what this commit writes, which a later change may ask for.
+-- Drop what had expired in an OP session at an instant; not what this commit writes, which is found by its old score here.
 local function drop_expired(op_session_id, now)
   for _, id in ipairs(redis.call('ZRANGE', PREFIX .. 'go:' .. op_session_id, '-inf', now, 'BYSCORE', 'LIMIT', 0, MOST_EXPIRED)) do
     if not changed_texts['g:' .. id] then drop_grant(id) end
