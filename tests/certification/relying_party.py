@@ -207,8 +207,8 @@ class RelyingParty:
         """Trade a code for tokens."""
         return self.post("token_endpoint", {"grant_type": "authorization_code", "code": code, "redirect_uri": self.redirect_uri} | changes)
 
-    def refresh(self, refresh_token: str) -> Answer:
-        return self.post("token_endpoint", {"grant_type": "refresh_token", "refresh_token": refresh_token})
+    def refresh(self, refresh_token: str, **changes: str) -> Answer:
+        return self.post("token_endpoint", {"grant_type": "refresh_token", "refresh_token": refresh_token} | changes)
 
     def post(self, endpoint: str, form: dict[str, str], **assertion: Any) -> Answer:
         """Send a form as the client's server, which proves who it is; `assertion` changes claims of its assertion."""

@@ -374,15 +374,18 @@ def test_a_code_with_a_challenge_is_good_with_its_verifier_alone(rp_with_code: R
 @pytest.fixture(scope="module")
 def refreshing_rps(op: OpProcess, suite: Suite) -> dict[str, tuple[RelyingParty, RelyingParty]]:
     return {
-        response_type: (_refreshing(op, suite, response_type), _refreshing(op, suite, response_type))
+        response_type: (
+            _refreshing(op, suite, response_type, "callback"),
+            _refreshing(op, suite, response_type, "callback?dummy1=lorem&dummy2=ipsum"),  # as the suite's second client has it
+        )
         for response_type in RESPONSE_TYPES
         if "code" in response_type
     }
 
 
-def _refreshing(op: OpProcess, suite: Suite, response_type: str) -> RelyingParty:
+def _refreshing(op: OpProcess, suite: Suite, response_type: str, redirect_uri: str) -> RelyingParty:
     grants = ["authorization_code", "refresh_token", *(["implicit"] if response_type != "code" else [])]
-    return RelyingParty.register(op, suite, response_type, grant_types=grants)
+    return RelyingParty.register(op, suite, response_type, grant_types=grants, redirect_uris=[suite.url(redirect_uri)])
 
 
 @pytest.mark.module("oidcc-refresh-token")
@@ -393,8 +396,7 @@ def test_a_refresh_token_gives_new_tokens_of_the_same_login_to_its_client_alone(
     rp, other = refreshing_rps[response_type]
     first = rp.log_in(agent, scope="openid offline_access", prompt="consent")
     op.let_time_pass(1)
-    refreshed = rp.refresh(first.tokens["refresh_token"])
-    tokens = check_token_response(refreshed)
+    tokens = check_token_response(rp.refresh(first.tokens["refresh_token"], scope="openid offline_access"))
     claims = rp.decode(tokens["id_token"])[1]
 
     same = ("iss", "sub", "aud", "auth_time", "sid", "acr")
@@ -406,7 +408,7 @@ def test_a_refresh_token_gives_new_tokens_of_the_same_login_to_its_client_alone(
     assert rp.userinfo(tokens["access_token"])["sub"] == claims["sub"]
 
     of_other = other.log_in(agent, scope="openid offline_access", prompt="consent")
-    check_token_error(rp.refresh(of_other.tokens["refresh_token"]), "invalid_grant")
+    check_token_error(rp.refresh(of_other.tokens["refresh_token"], scope="openid offline_access"), "invalid_grant")
     check_token_response(other.refresh(of_other.tokens["refresh_token"]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -177,15 +178,30 @@ def signed_by_another(token: str) -> str:
     return jwt.encode({"alg": "RS256", "kid": "other"}, read_unverified(token).claims, RSAKey.generate_key(2048))
 
 
+def unsigned(token: str) -> str:
+    """The token's claims with `alg: none` and no signature."""
+    header = base64.urlsafe_b64encode(b'{"alg": "none"}').rstrip(b"=").decode()
+    return f"{header}.{token.split('.')[1]}."
+
+
+def issued_by_the_client(token: str) -> str:
+    """A token that the client has made for the OP with its own key, which the OP knows."""
+    claims = read_unverified(token).claims
+    times = {name: claims[name] for name in ("iat", "exp")}
+    return jwt.encode({"alg": "RS256"}, {"iss": claims["aud"], "aud": claims["iss"], "sub": "SubjectID", **times}, CLIENT_KEY)
+
+
 @pytest.mark.parametrize(
     "spoilt",
     [
+        pytest.param(unsigned, marks=pytest.mark.module("oidcc-rp-initiated-logout-modified-id-token-hint")),
+        pytest.param(issued_by_the_client, marks=pytest.mark.module("oidcc-rp-initiated-logout-bad-id-token-hint")),
         pytest.param(modified, marks=pytest.mark.module("oidcc-rp-initiated-logout-modified-id-token-hint")),
         pytest.param(lambda token: f"{token[:-8]}AAAAAAAA", marks=pytest.mark.module("oidcc-rp-initiated-logout-modified-id-token-hint")),
         pytest.param(signed_by_another, marks=pytest.mark.module("oidcc-rp-initiated-logout-bad-id-token-hint")),
         pytest.param(lambda _: "no token", marks=pytest.mark.module("oidcc-rp-initiated-logout-bad-id-token-hint")),
     ],
-    ids=["other_claims", "other_signature", "other_key", "no_token"],
+    ids=["unsigned", "issued_by_the_client", "other_claims", "other_signature", "other_key", "no_token"],
 )
 @pytest.mark.spec("RI-10", "RI-20", "RI-45")
 def test_a_spoilt_hint_proves_nothing_and_leads_nowhere(leaving: Leaving, spoilt: Callable[[str], str]) -> None:

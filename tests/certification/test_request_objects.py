@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -35,8 +36,8 @@ class Requesting:
     def send(self, agent: UserAgent, *, is_signed: bool = False, **outside: str) -> Answer:
         """Send a request in an object; `outside` stands in its place outside."""
         self.rp.requested = self.rp.request()
-        claims = {**self.rp.requested, "iss": self.rp.client_id, "aud": self.rp.discovery["issuer"]}
-        request_object = self.rp.sign(claims) if is_signed else unsigned(claims)
+        of_a_jwt = {"iss": self.rp.client_id, "aud": self.rp.discovery["issuer"]}  # the suite's unsigned ones have neither
+        request_object = self.rp.sign({**self.rp.requested, **of_a_jwt}) if is_signed else unsigned(self.rp.requested)
         if self._uri is not None:
             self._suite.serve(self._path, request_object, "application/jose")
         query = {name: self.rp.requested[name] for name in ALSO_OUTSIDE} | outside
@@ -44,7 +45,7 @@ class Requesting:
         return agent.authorize(f"{self.rp.discovery['authorization_endpoint']}?{urlencode(query)}")
 
 
-def unsigned(claims: dict[str, Any]) -> str:
+def unsigned(claims: Mapping[str, Any]) -> str:
     """A JWT with `alg: none`."""
     parts = (json.dumps(part).encode() for part in ({"alg": "none"}, claims))
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts) + "."
