@@ -16,6 +16,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 
+_CERTIFICATES_ALONE = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ThrowawayCa:
     """The authority's certificate (`ca_file`), and a certificate of its with key for the hosts; all PEM files."""
@@ -33,6 +46,7 @@ class ThrowawayCa:
         ca_name = _name("Throwaway CA")
         ca = _builder(ca_name, ca_name, ca_key.public_key()).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         ca = ca.add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
+        ca = ca.add_extension(_CERTIFICATES_ALONE, critical=True)  # RFC 5280, which Python 3.13 and later insist on
         leaf = (
             _builder(_name(hosts[0]), ca_name, key.public_key())
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
