@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
 
-
 _CERTIFICATES_ALONE = x509.KeyUsage(
     key_cert_sign=True,
     crl_sign=True,
