@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -145,6 +146,10 @@ def _check_server(connection: Connection) -> None:
         raise ConfigError("store", f"the database has the encoding {encoding}; make it with ENCODING 'UTF8'")
 
 
+_PAUSES_S = (0.02, 0.1)
+"""Who comes again at once takes the very lock again that it has just given up for somebody else, and both are where they were."""
+
+
 class _TryAgain(Exception):
     """The server ended a transaction in favour of another one; nothing of it was kept."""
 
@@ -220,14 +225,15 @@ class PostgresqlConnections(Connections):
         self._pool.close()
 
     def _run(self, work: Callable[[PipelineConnection], T]) -> T:
-        """Do what one transaction takes; once more when the server had to end it in favour of another one."""
-        try:
-            return self._run_once(work)
-        except _TryAgain:
+        """Do what one transaction takes; again a moment later when the server had to end it in favour of another one."""
+        for pause_s in (*_PAUSES_S, None):
             try:
                 return self._run_once(work)
             except _TryAgain as err:
-                raise StoreUnavailable(str(err)) from err
+                if pause_s is None:
+                    raise StoreUnavailable(str(err)) from err
+                time.sleep(pause_s)
+        raise AssertionError("the last try returns or raises")
 
     def _run_once(self, work: Callable[[PipelineConnection], T]) -> T:
         try:
