@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from oic_session_ext.errors import ConfigError
 from oic_session_ext.secret_ring import SecretRing, load_or_create
+from oic_session_ext.testing import winners
 
 OLD, NEW = b"o" * 32, b"n" * 48
 
@@ -171,17 +171,8 @@ def test_a_folder_in_its_place_is_a_configuration_error(tmp_path):
 
 def test_many_who_start_at_once_read_one_ring(tmp_path):
     found: list[str] = []
-    barrier = threading.Barrier(8)
 
-    def start():
-        barrier.wait()
-        found.append(load_or_create(tmp_path / "secrets").fingerprint)
-
-    threads = [threading.Thread(target=start) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    winners(lambda _: found.append(load_or_create(tmp_path / "secrets").fingerprint), 8)
 
     assert len(found) == 8
     assert len(set(found)) == 1

@@ -13,7 +13,7 @@ from oic_session_ext.server.login_throttle import LoginThrottle
 from oic_session_ext.server.settings import ThrottleSettings
 from oic_session_ext.store.base import Change
 from oic_session_ext.store.memory import MemoryStore
-from oic_session_ext.testing import FakeClock
+from oic_session_ext.testing import FakeClock, winners
 from tests.bundled_op import Op, OpBrowser
 from tests.wsgi_browser import Answer
 
@@ -142,11 +142,7 @@ def test_any_text_can_be_counted(throttle: LoginThrottle) -> None:
 
 def test_guesses_side_by_side_are_all_counted(clock: FakeClock) -> None:
     throttle = LoginThrottle(MemoryStore(), ThrottleSettings(max_attempts=40, window=60), clock)
-    threads = [threading.Thread(target=fail, args=(throttle, 5)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    winners(lambda _: fail(throttle, 5), 8)
 
     assert closed_for(throttle, "alice", HERE) > 0
 
@@ -223,11 +219,7 @@ def test_threads_that_guess_as_fast_as_they_can_get_as_many_guesses_as_the_limit
                     looked_at.append(1)
                     throttle.note_failure("alice", HERE)
 
-    threads = [threading.Thread(target=guess_on) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    winners(lambda _: guess_on(), 8)
 
     assert len(looked_at) == 10
 
