@@ -46,7 +46,7 @@ run: $(VENV)/installed-demo  ## run the OP that CONFIG=conf/op.yaml describes
 	@$(BIN)/oic-session-ext serve $(CONFIG)
 
 docs: $(VENV)/installed-demo  ## write docs/configuration.md anew from the settings, docs/clauses.md and docs/defects.md from the tests
-	$(BIN)/python -m oic_session_ext.server.configuration_reference > docs/configuration.md
+	$(BIN)/python -m oic_session_ext.server.config.reference > docs/configuration.md
 	$(BIN)/python -m tests.clause_coverage > docs/clauses.md
 	$(BIN)/python -m tests.defect_table > docs/defects.md
 

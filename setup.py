@@ -88,7 +88,7 @@ setup(
     packages=find_packages(include=["oic_session_ext", "oic_session_ext.*"]),
     package_data={
         "oic_session_ext": ["py.typed"],
-        "oic_session_ext.store": ["redis_scripts/*.lua", "redis_scripts/parts/*.lua"],
+        "oic_session_ext.store.redis": ["lua/*.lua", "lua/parts/*.lua"],
         "oic_session_ext.pages": ["templates/*.html", "static/*", "locale/*.json"],
     },
     include_package_data=False,  # what is shipped is said above and nowhere else

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from oic_session_ext.crypto.record_id import new_record_id
 from oic_session_ext.model import Grant, OpSession, RpSession
-from oic_session_ext.record_id import new_record_id
 from oic_session_ext.settings import SessionManagementSettings
 from oic_session_ext.store import open_store
-from oic_session_ext.store.base import Change, PutGrant, PutOpSession, Store
+from oic_session_ext.store.base import Store
+from oic_session_ext.store.changes import Change, PutGrant, PutOpSession
 from tests.store.postgresql_server import PostgresqlServer, postgresql_or_skip
 from tests.store.redis_server import DURABLE, running_redis
 

@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import Any
 
 from bench.filled_stores import RPS, SETTINGS, Filled, digest, grant_of
+from oic_session_ext.crypto.opaque_secret import digest_of
 from oic_session_ext.model import Reason
-from oic_session_ext.op_session import begin_op_session, end_op_session, join_rp, use_op_session
-from oic_session_ext.opaque_secret import digest_of
+from oic_session_ext.sessions.op_session import begin_op_session, end_op_session, join_rp, use_op_session
 from oic_session_ext.store.unit_of_work import UnitOfWork
 
 CLIENTS: Mapping[str, Mapping[str, Any]] = {rp: {"backchannel_logout_uri": f"https://{rp}.example.com/out"} for rp in RPS}

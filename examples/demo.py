@@ -23,8 +23,8 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
-from oic_session_ext.server.client_settings import ClientSettings
-from oic_session_ext.server.yaml_settings import SettingsFileError, load_settings
+from oic_session_ext.server.config.client import ClientSettings
+from oic_session_ext.server.config.loader import SettingsFileError, load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 ACCENTS = ("blue", "green", "purple", "orange", "red")

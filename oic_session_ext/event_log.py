@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from .hooks import (
+from .events import (
     BreakerClosed,
     BreakerOpened,
     Event,
@@ -16,7 +16,7 @@ from .hooks import (
     SessionEnded,
 )
 from .model import LogoutNotice
-from .one_line import one_line
+from .web.printable import one_line
 
 logger = logging.getLogger("oic_session_ext.events")
 

@@ -12,8 +12,8 @@ from urllib.parse import quote_plus, urlencode
 import pytest
 
 from oic_session_ext.server.app import Server, build_server
-from oic_session_ext.server.settings import ServerSettings
-from oic_session_ext.testing import FakeClock
+from oic_session_ext.server.config.settings import ServerSettings
+from oic_session_ext.testing.fake_clock import FakeClock
 from tests.wsgi_browser import Answer, Browser, WsgiApplication
 
 ISSUER = "http://localhost:8080"

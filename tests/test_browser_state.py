@@ -8,17 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oic_session_ext.browser_state import (
-    CookiePolicy,
-    SetCookie,
-    may_write_browser_state,
-    new_op_browser_state,
-    read_cookies,
-    unauthenticated_op_browser_state,
-)
 from oic_session_ext.errors import ConfigError
+from oic_session_ext.session_management.browser_cookies import CookiePolicy, SetCookie, read_cookies
+from oic_session_ext.session_management.op_browser_state import may_write_browser_state, unauthenticated_op_browser_state
+from oic_session_ext.sessions.op_session import new_op_browser_state
 from oic_session_ext.settings import SessionManagementSettings
-from oic_session_ext.store.memory import MemoryStore
+from oic_session_ext.store.memory.engine import MemoryStore
 
 SETTINGS = SessionManagementSettings()
 HTTPS = CookiePolicy("https://op.example.org/tenant", SETTINGS)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from oic_session_ext.browser_state import CookiePolicy
-from oic_session_ext.check_session import CheckSessionPage, StatusByRequest, check_session_context
 from oic_session_ext.pages import Pages
+from oic_session_ext.session_management.browser_cookies import CookiePolicy
+from oic_session_ext.session_management.check_session_iframe import CheckSessionPage, StatusByRequest, check_session_context
 from oic_session_ext.settings import SessionManagementSettings
 
 COOKIES = CookiePolicy("https://op.example.org", SessionManagementSettings())

@@ -7,14 +7,7 @@ from typing import Any
 
 import pytest
 
-from oic_session_ext.claims_request import (
-    ClaimsWanted,
-    claims_of_scopes,
-    consent_for_claims,
-    is_as_wished,
-    requested_claims,
-    requested_locales,
-)
+from oic_session_ext.claims import ClaimsWanted, claims_of_scopes, consent_for_claims, is_as_wished, requested_claims, requested_locales
 
 OF_SCOPE = {"openid": ["sub"], "profile": ["name", "nickname"], "email": ["email"]}
 NAMES = {"name": "Alice", "name#de-CH": "Alize", "name#fr": "Alix", "name#ja-Kana-JP": "アリス", "email": "a@example.com"}

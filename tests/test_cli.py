@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 from oic_session_ext.cli import main
 from oic_session_ext.errors import ConfigError, StoreUnavailable
-from oic_session_ext.server.settings import ServerSettings
-from oic_session_ext.server.user_settings import UserSettings
+from oic_session_ext.server.config.settings import ServerSettings
+from oic_session_ext.server.config.user import UserSettings
 from oic_session_ext.server.users import UserDirectory
 
 ROOT = Path(__file__).parent.parent
@@ -41,9 +41,9 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[ServerSettings]:
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, serve: object) -> None:
-    serving = ModuleType("oic_session_ext.server.serving")
+    serving = ModuleType("oic_session_ext.server.run.serve")
     serving.serve = serve  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "oic_session_ext.server.serving", serving)
+    monkeypatch.setitem(sys.modules, "oic_session_ext.server.run.serve", serving)
 
 
 def test_a_good_file_is_called_good() -> None:

@@ -14,8 +14,9 @@ from click.testing import CliRunner, Result
 from oic_session_ext.cli import main
 from oic_session_ext.model import NEEDS_BROWSER, Channel, NoticeState
 from oic_session_ext.store import open_store
-from oic_session_ext.store.base import EndOpSession, PutOpSession, Store
-from oic_session_ext.testing import example_notice, example_op_session
+from oic_session_ext.store.base import Store
+from oic_session_ext.store.changes import EndOpSession, PutOpSession
+from oic_session_ext.testing.examples import example_notice, example_op_session
 
 SETTINGS = """
 issuer: http://localhost:8080

@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from oic_session_ext.cli import main
-from oic_session_ext.private_file import replace_private
+from oic_session_ext.crypto.private_file import replace_private
+from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.provider.keys import new_private_jwk
-from oic_session_ext.secret_ring import SecretRing
-from oic_session_ext.server.shared_secrets import SharedSecrets
-from oic_session_ext.server.signing_keys import SigningKeys
-from oic_session_ext.server.yaml_settings import load_settings
+from oic_session_ext.server.config.loader import load_settings
+from oic_session_ext.server.operations.shared_secrets import SharedSecrets
+from oic_session_ext.server.operations.signing_keys import SigningKeys
 from oic_session_ext.store import open_store
 from oic_session_ext.store.base import Store
 

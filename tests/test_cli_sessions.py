@@ -14,11 +14,12 @@ from click.testing import CliRunner, Result
 
 from oic_session_ext.cli import main
 from oic_session_ext.errors import StoreUnavailable
-from oic_session_ext.hooks import Event, SessionEnded
+from oic_session_ext.events import Event, SessionEnded
 from oic_session_ext.model import Reason
 from oic_session_ext.store import open_store
-from oic_session_ext.store.base import PutOpSession, Store
-from oic_session_ext.testing import example_op_session, example_rp_session
+from oic_session_ext.store.base import Store
+from oic_session_ext.store.changes import PutOpSession
+from oic_session_ext.testing.examples import example_op_session, example_rp_session
 
 HEAD = """
 issuer: http://localhost:8080
@@ -258,7 +259,7 @@ def test_end_does_not_ask_when_it_is_told_not_to_or_nothing_is_at_stake(
 def test_a_store_that_fails_half_way_ends_with_1_and_says_what_has_ended(
     config: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from oic_session_ext.session_administration import SessionAdministration
+    from oic_session_ext.sessions.administration import SessionAdministration
 
     begin(store, "one", age=2)
     begin(store, "two", age=1)

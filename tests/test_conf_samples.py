@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from oic_session_ext.server.configuration_reference import render_reference
-from oic_session_ext.server.settings import ServerSettings
+from oic_session_ext.server.config.loader import load_settings
+from oic_session_ext.server.config.reference import render_reference
+from oic_session_ext.server.config.settings import ServerSettings
 from oic_session_ext.server.users import UserDirectory
-from oic_session_ext.server.yaml_settings import load_settings
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = sorted((ROOT / "conf").glob("*.yaml"))
@@ -117,4 +117,4 @@ def test_the_two_bench_samples_differ_in_their_store_alone() -> None:
 def test_the_configuration_reference_is_fresh() -> None:
     written = (ROOT / "docs" / "configuration.md").read_text("utf-8")
 
-    assert written == render_reference(), "run: python -m oic_session_ext.server.configuration_reference > docs/configuration.md"
+    assert written == render_reference(), "run: python -m oic_session_ext.server.config.reference > docs/configuration.md"

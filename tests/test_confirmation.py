@@ -7,11 +7,11 @@ import re
 
 import pytest
 
-from oic_session_ext.confirmation import LOGOUT_CONFIRMATION, PendingLogout, issue_confirmation, take_confirmation
 from oic_session_ext.errors import Conflict, InvalidConfirmation
-from oic_session_ext.op_session import begin_op_session
+from oic_session_ext.logout.confirmation import LOGOUT_CONFIRMATION, PendingLogout, issue_confirmation, take_confirmation
+from oic_session_ext.sessions.op_session import begin_op_session
 from oic_session_ext.settings import SessionManagementSettings
-from oic_session_ext.store.memory import MemoryStore
+from oic_session_ext.store.memory.engine import MemoryStore
 from oic_session_ext.store.unit_of_work import UnitOfWork
 
 NOW = 1_800_000_000

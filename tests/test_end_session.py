@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from joserfc.jwk import RSAKey
 
-from oic_session_ext import jose
-from oic_session_ext.end_session import (
+from oic_session_ext.crypto import jose
+from oic_session_ext.errors import Conflict, InvalidConfirmation, InvalidRequest, ProtocolError, UnknownClient
+from oic_session_ext.logout.end_session import (
     AskToConfirm,
     EndSessionParts,
     LoggedOut,
@@ -21,12 +22,11 @@ from oic_session_ext.end_session import (
     confirm_end_session,
     start_end_session,
 )
-from oic_session_ext.end_session_request import STASHED_REQUEST, EndSessionRequest, resume_request, stash_request
-from oic_session_ext.errors import Conflict, InvalidConfirmation, InvalidRequest, ProtocolError, UnknownClient
+from oic_session_ext.logout.end_session_request import STASHED_REQUEST, EndSessionRequest, resume_request, stash_request
 from oic_session_ext.model import Reason
-from oic_session_ext.op_session import begin_op_session, end_op_session, join_rp, op_session_of_cookie
+from oic_session_ext.sessions.op_session import begin_op_session, end_op_session, join_rp, op_session_of_cookie
 from oic_session_ext.settings import SessionManagementSettings
-from oic_session_ext.store.memory import MemoryStore
+from oic_session_ext.store.memory.engine import MemoryStore
 from oic_session_ext.store.unit_of_work import UnitOfWork
 
 ISSUER = "https://op.example.org"

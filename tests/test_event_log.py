@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from oic_session_ext.event_log import log_event
-from oic_session_ext.hooks import (
+from oic_session_ext.events import (
     BreakerClosed,
     BreakerOpened,
     Event,
@@ -21,7 +21,7 @@ from oic_session_ext.hooks import (
     SessionEnded,
 )
 from oic_session_ext.model import Reason
-from oic_session_ext.testing import example_notice, example_op_session
+from oic_session_ext.testing.examples import example_notice, example_op_session
 
 SESSION = example_op_session()
 NOTICE = replace(example_notice(), problem="http_503", attempts=2)

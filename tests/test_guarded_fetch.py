@@ -11,11 +11,11 @@ from ipaddress import ip_network
 
 import pytest
 
-from oic_session_ext.client_keys import ClientKeys
-from oic_session_ext.guarded_fetch import FetchFailed, GuardedFetch
-from oic_session_ext.propagation.address_guard import AddressGuard
+from oic_session_ext.clients.keys import ClientKeys
 from oic_session_ext.provider.keys import generate_private_jwks
-from oic_session_ext.testing import FakeClock
+from oic_session_ext.testing.fake_clock import FakeClock
+from oic_session_ext.web.address_guard import AddressGuard
+from oic_session_ext.web.guarded_fetch import FetchFailed, GuardedFetch
 
 ON_LOOPBACK = AddressGuard([ip_network("127.0.0.0/8")])
 Serve = Callable[..., str]

@@ -9,8 +9,8 @@ from typing import ClassVar
 import pytest
 from joserfc.jwk import ECKey, RSAKey
 
-from oic_session_ext import jose
-from oic_session_ext.id_token_hint import BadHint, Hint, HintProblem, verify_id_token_hint
+from oic_session_ext.crypto import jose
+from oic_session_ext.logout.id_token_hint import BadHint, Hint, HintProblem, verify_id_token_hint
 
 ISSUER = "https://op.example.org"
 NOW = 1_800_000_000

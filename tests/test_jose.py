@@ -10,8 +10,8 @@ import json
 import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from oic_session_ext import jose
-from oic_session_ext.jose import BadJwt, BadKey
+from oic_session_ext.crypto import jose
+from oic_session_ext.crypto.jose import BadJwt, BadKey
 
 CLAIMS = {"iss": "https://op.example.org", "sub": "alice", "aud": "rp"}
 SECRET = "client-secret-" + "x" * 60

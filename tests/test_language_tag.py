@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oic_session_ext.language_tag import MAX_TAG_LENGTH, fallbacks
+from oic_session_ext.web.language_tag import MAX_TAG_LENGTH, fallbacks
 
 
 def test_a_tag_falls_back_subtag_by_subtag() -> None:

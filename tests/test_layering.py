@@ -131,7 +131,7 @@ def test_a_module_imports_only_what_its_layer_may_know(module: str) -> None:
         pytest.param("end_session", "from .store.sql import SqlStore", id="a use case, a store engine"),
         pytest.param("end_session", "from .store import open_store", id="a use case, the choice of an engine"),
         pytest.param("end_session", "from .pages import Pages", id="a use case, the pages"),
-        pytest.param("end_session", "import oic_session_ext.provider.seam", id="a use case, the provider, by its full name"),
+        pytest.param("end_session", "import oic_session_ext.provider.base", id="a use case, the provider, by its full name"),
         pytest.param("propagation.plan", "from ..provider import seam", id="a use case in a folder, the provider"),
         pytest.param("model", "from .settings import SessionManagementSettings", id="a value, a setting"),
         pytest.param("provider.seam", "from ..server import app", id="the provider, the server"),

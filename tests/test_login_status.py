@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oic_session_ext.login_status import login_status_headers
+from oic_session_ext.session_management.login_status import login_status_headers
 from oic_session_ext.settings import SessionManagementSettings
 
 BOTH = SessionManagementSettings(login_status=True, clear_site_data=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oic_session_ext.logout_registration import LogoutSupport, logout_support_problems
+from oic_session_ext.clients.logout_metadata import LogoutSupport, logout_support_problems
 from tests.bundled_op import CLIENTS, Op, keys_file, make_op, make_settings
 
 __all__ = ["keys_file", "make_op"]

@@ -9,8 +9,10 @@ from dataclasses import replace
 import pytest
 
 from oic_session_ext.errors import Conflict
+from oic_session_ext.logout.frontchannel import plan_frontchannel
 from oic_session_ext.model import NEEDS_BROWSER, Channel, Grant, NoticeState, Reason
-from oic_session_ext.op_session import (
+from oic_session_ext.sessions.logout_notices import plan_notices
+from oic_session_ext.sessions.op_session import (
     ENDED_SID,
     TooManyRpSessions,
     begin_op_session,
@@ -20,9 +22,8 @@ from oic_session_ext.op_session import (
     op_session_of_cookie,
     use_op_session,
 )
-from oic_session_ext.propagation.plan import plan_frontchannel, plan_notices
 from oic_session_ext.settings import DeliverySettings, SessionManagementSettings
-from oic_session_ext.store.memory import MemoryStore
+from oic_session_ext.store.memory.engine import MemoryStore
 from oic_session_ext.store.unit_of_work import UnitOfWork
 
 NOW = 1_800_000_000

@@ -140,7 +140,7 @@ def test_whatever_is_imported_is_declared(folder: str, lists: tuple[str, ...]) -
     ("module", "unwanted"),
     [
         ("oic_session_ext", ("oic", "sqlalchemy", "cherrypy", "beaker", "ruamel", "jinja2")),
-        ("oic_session_ext.end_session", ("oic", "jwkest", "sqlalchemy", "cherrypy", "beaker", "ruamel", "jinja2")),
+        ("oic_session_ext.logout.end_session", ("oic", "jwkest", "sqlalchemy", "cherrypy", "beaker", "ruamel", "jinja2")),
         ("oic_session_ext.provider", ("cherrypy", "beaker", "ruamel", "argon2", "click")),
     ],
 )

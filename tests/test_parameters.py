@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oic_session_ext.errors import InvalidRequest
-from oic_session_ext.parameters import MAX_PARAMETERS, MAX_REQUEST_BYTES, parse_parameters, single_values
+from oic_session_ext.web.parameters import MAX_PARAMETERS, MAX_REQUEST_BYTES, parse_parameters, single_values
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from oic_session_ext.crypto.private_file import load_or_create_private, replace_private
 from oic_session_ext.errors import ConfigError
-from oic_session_ext.private_file import load_or_create_private, replace_private
 
 
 def names(folder: Path) -> list[str]:

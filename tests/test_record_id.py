@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oic_session_ext.record_id import RECORD_ID_LENGTH, new_record_id
+from oic_session_ext.crypto.record_id import RECORD_ID_LENGTH, new_record_id
 
 NOW = 1_800_000_000
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from oic_session_ext.request_rate import RequestRate
-from oic_session_ext.testing import FakeClock
+from oic_session_ext.testing.fake_clock import FakeClock
+from oic_session_ext.web.rate_limit import RequestRate
 
 
 def test_after_so_many_requests_an_address_waits_for_the_next_minute() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from oic_session_ext.agreement import Agreement, adopt_issuer, claim_issuer, issuer_of
+from oic_session_ext.cluster.consistency import Agreement, adopt_issuer, claim_issuer, issuer_of
+from oic_session_ext.cluster.rotation import NotNow, Rotation, TooEarly
+from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.errors import ConfigError
-from oic_session_ext.rotation import NotNow, Rotation, TooEarly
-from oic_session_ext.secret_ring import SecretRing
 from oic_session_ext.store.base import Store
-from oic_session_ext.store.memory import MemoryStore
+from oic_session_ext.store.memory.engine import MemoryStore
 
 NOW = 1_800_000_000
 WAIT_S, LIFETIME_S = 60, 3600

@@ -8,9 +8,9 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from oic_session_ext.crypto.secret_ring import SecretRing, load_or_create
 from oic_session_ext.errors import ConfigError
-from oic_session_ext.secret_ring import SecretRing, load_or_create
-from oic_session_ext.testing import winners
+from oic_session_ext.testing.store_contract import winners
 
 OLD, NEW = b"o" * 32, b"n" * 48
 

@@ -6,14 +6,16 @@ from itertools import islice
 
 import pytest
 
+from oic_session_ext.clients.registry import KnownClients
 from oic_session_ext.errors import Conflict
 from oic_session_ext.model import Channel, Client, OpSession, Reason
-from oic_session_ext.op_session import ENDED_SID
-from oic_session_ext.session_administration import KnownClients, SessionAdministration, SessionCriteria
+from oic_session_ext.sessions.administration import SessionAdministration, SessionCriteria
+from oic_session_ext.sessions.op_session import ENDED_SID
 from oic_session_ext.settings import SessionManagementSettings
-from oic_session_ext.store.base import AddRpSession, EndOpSession, PutClient, PutGrant, PutOpSession, UpdateOpSession
-from oic_session_ext.store.memory import MemoryStore
-from oic_session_ext.testing import NOW, FakeClock, example_grant, example_op_session, example_rp_session
+from oic_session_ext.store.changes import AddRpSession, EndOpSession, PutClient, PutGrant, PutOpSession, UpdateOpSession
+from oic_session_ext.store.memory.engine import MemoryStore
+from oic_session_ext.testing.examples import NOW, example_grant, example_op_session, example_rp_session
+from oic_session_ext.testing.fake_clock import FakeClock
 
 STATIC = {"rp-a": {"backchannel_logout_uri": "https://rp-a.example.com/bc", "frontchannel_logout_uri": "https://rp-a.example.com/fc"}}
 

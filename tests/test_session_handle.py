@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oic_session_ext.secret_ring import SecretRing
-from oic_session_ext.session_handle import SessionHandles
-from oic_session_ext.session_state import issue_session_state, salt_of
+from oic_session_ext.crypto.secret_ring import SecretRing
+from oic_session_ext.session_management.sealed_salt import SessionHandles
+from oic_session_ext.session_management.session_state import issue_session_state, salt_of
 
 RING = SecretRing([b"1" * 32])
 HANDLES = SessionHandles(RING)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oic_session_ext.session_state import compute_session_state, issue_session_state, origin_of, verify_session_state
+from oic_session_ext.session_management.session_state import compute_session_state, issue_session_state, verify_session_state
+from oic_session_ext.web.origin import origin_of
 
 ORIGIN = "https://rp.example.org"
 ISSUED = re.compile(r"[0-9a-f]{64}\.[A-Za-z0-9_-]{16,64}")

@@ -6,18 +6,19 @@ import secrets
 
 import pytest
 
+from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.errors import StoreUnavailable
 from oic_session_ext.model import OpSession, Reason
-from oic_session_ext.op_session import end_op_session
-from oic_session_ext.secret_ring import SecretRing
-from oic_session_ext.session_handle import SessionHandles
-from oic_session_ext.session_state import compute_session_state, issue_session_state
-from oic_session_ext.session_status import SessionStatus, SidStatus, status_of_sid
+from oic_session_ext.session_management.sealed_salt import SessionHandles
+from oic_session_ext.session_management.session_state import compute_session_state, issue_session_state
+from oic_session_ext.session_management.session_status import SessionStatus, SidStatus, status_of_sid
+from oic_session_ext.sessions.op_session import end_op_session
 from oic_session_ext.settings import SessionManagementSettings
-from oic_session_ext.store.base import PutOpSession
-from oic_session_ext.store.memory import MemoryStore
+from oic_session_ext.store.changes import PutOpSession
+from oic_session_ext.store.memory.engine import MemoryStore
 from oic_session_ext.store.unit_of_work import UnitOfWork
-from oic_session_ext.testing import FakeClock, example_op_session, example_rp_session
+from oic_session_ext.testing.examples import example_op_session, example_rp_session
+from oic_session_ext.testing.fake_clock import FakeClock
 
 ORIGIN = "https://rp.example.org"
 HANDLES = SessionHandles(SecretRing([b"1" * 32]))
@@ -170,7 +171,7 @@ def test_all_values_of_a_session_cost_one_look_up_in_five_seconds(store: Countin
 
 
 def test_what_is_kept_of_sessions_does_not_grow(store: CountingStore, status: SessionStatus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oic_session_ext.session_status._MOST_KEPT", 3)
+    monkeypatch.setattr("oic_session_ext.session_management.session_status._MOST_KEPT", 3)
     sessions = [begun(store) for _ in range(5)]
 
     for session in sessions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oic_session_ext.storage_access import retry_headers
+from oic_session_ext.session_management.storage_access import retry_headers
 
 URIS = ["https://rp.example.org/cb", "https://RP.example.org:8443/cb?x=1", "com.example.app:/cb", "https:\\broken"]
 

@@ -9,11 +9,12 @@ import pytest
 
 from oic_session_ext.errors import Conflict, StoreUnavailable
 from oic_session_ext.model import Channel, EphemeralRecord
+from oic_session_ext.sessions.sweeper import Sweeper
 from oic_session_ext.settings import SessionManagementSettings
-from oic_session_ext.store.base import AddRpSession, PutEphemeral, PutOpSession
-from oic_session_ext.store.memory import MemoryStore
-from oic_session_ext.sweeper import Sweeper
-from oic_session_ext.testing import NOW, FakeClock, example_op_session, example_rp_session
+from oic_session_ext.store.changes import AddRpSession, PutEphemeral, PutOpSession
+from oic_session_ext.store.memory.engine import MemoryStore
+from oic_session_ext.testing.examples import NOW, example_op_session, example_rp_session
+from oic_session_ext.testing.fake_clock import FakeClock
 
 CLIENTS = {"rp-a": {"client_id": "rp-a", "backchannel_logout_uri": "https://rp-a.example.com/bc"}}
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from oic_session_ext.errors import Conflict, StoreUnavailable
-from oic_session_ext.testing import NOW, FakeClock, StoreContract, winners
+from oic_session_ext.testing.examples import NOW
+from oic_session_ext.testing.fake_clock import FakeClock
+from oic_session_ext.testing.store_contract import StoreContract, winners
 
 
 def test_the_fake_clock_moves_only_when_told() -> None:

@@ -16,7 +16,8 @@ from oic.utils.authz import AuthzHandling
 from oic.utils.http_util import Response
 from oic.utils.userinfo import UserInfo
 
-from oic_session_ext import secret_ring, store
+from oic_session_ext import store
+from oic_session_ext.crypto import secret_ring
 from oic_session_ext.provider import HardeningMixin, SessionManagement, SessionManagementMixin
 
 audit = logging.getLogger("company.audit")

@@ -26,9 +26,9 @@ def adopt_command(config: Path, yes: bool) -> None:
     It says what is lost, and asks. Servers that lack these stop serving, so give them to all of them; nothing needs a restart.
     """
     settings = load_settings_or_exit(config)
-    from ..agreement import adopt_issuer, issuer_of
-    from ..server.private_text import SealedKeysLost
-    from ..server.shared_secrets import SharedSecrets, start_keys_anew
+    from ..cluster.consistency import adopt_issuer, issuer_of
+    from ..server.operations.key_storage import SealedKeysLost
+    from ..server.operations.shared_secrets import SharedSecrets, start_keys_anew
     from ..store import open_store
 
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..server.settings import ServerSettings
+    from ..server.config.settings import ServerSettings
 
 BAD_SETTINGS_EXIT_CODE = 2
 
@@ -17,7 +17,7 @@ config_argument = click.argument("config", type=click.Path(path_type=Path), meta
 
 def load_settings_or_exit(config: Path) -> ServerSettings:
     """Return the settings of a file; when it is bad, print one line per problem on stderr and exit with 2."""
-    from ..server.yaml_settings import SettingsFileError, load_settings
+    from ..server.config.loader import SettingsFileError, load_settings
 
     try:
         return load_settings(config)

@@ -19,7 +19,7 @@ def deliver_command(config: Path) -> None:
     place. Several may run.
     """
     settings = load_settings_or_exit(config)
-    from ..server.delivering import deliver
+    from ..server.run.deliver import deliver
 
     try:
         deliver(settings)

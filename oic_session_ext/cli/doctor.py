@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ..clock import system_clock
-from ..one_line import one_line
+from ..web.printable import one_line
 from .config_file import config_argument, load_settings_or_exit
 from .printed import counted, json_line
 

@@ -10,7 +10,7 @@ import click
 from .rotation import RotatedKind, list_command, rotate_command
 
 if TYPE_CHECKING:
-    from ..server.signing_keys import SigningKeys
+    from ..server.operations.signing_keys import SigningKeys
 
 
 def _cells(keys: SigningKeys, one: str) -> Sequence[str]:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..clock import system_clock
-from ..one_line import one_line
+from ..web.printable import one_line
 from .config_file import config_argument
 from .printed import counted, json_line, time_text
 from .store_of import opened_store
 from .users import is_terminal
 
 if TYPE_CHECKING:
+    from ..logout.notice_administration import NoticeAdministration, NoticeCriteria
     from ..model import LogoutNotice
-    from ..notice_administration import NoticeAdministration, NoticeCriteria
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -140,8 +140,8 @@ def drop_command(
 
 
 def _criteria(*, ids: tuple[str, ...] = (), client_id: str | None = None, state: str | None = None) -> NoticeCriteria:
+    from ..logout.notice_administration import NoticeCriteria
     from ..model import NoticeState
-    from ..notice_administration import NoticeCriteria
 
     return NoticeCriteria(ids, client_id, None if state is None else NoticeState(state))
 
@@ -153,7 +153,7 @@ def _ask(verb: str, notices: Sequence[LogoutNotice], is_settled: bool) -> None:
 
 @contextmanager
 def _administration(config: Path) -> Iterator[NoticeAdministration]:
-    from ..notice_administration import NoticeAdministration
+    from ..logout.notice_administration import NoticeAdministration
 
     with opened_store(config) as (_, store):
         yield NoticeAdministration(store, system_clock)

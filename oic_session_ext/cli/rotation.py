@@ -16,7 +16,7 @@ from ..errors import ConfigError, SessionExtError
 from .config_file import BAD_SETTINGS_EXIT_CODE, config_argument, load_settings_or_exit
 
 if TYPE_CHECKING:
-    from ..server.shared_secrets import Kept, SharedSecrets
+    from ..server.operations.shared_secrets import Kept, SharedSecrets
 
 _SERVERS_FOLLOW = "; running servers take it up with their next requests, those whose file is another need a copy"
 
@@ -71,7 +71,7 @@ def rotate_command(kind: RotatedKind, about: str) -> click.Command:
 def opened(config: Path) -> Iterator[SharedSecrets]:
     """Give the secrets and keys of a settings file with its store; what goes wrong becomes a line on stderr and an exit code."""
     settings = load_settings_or_exit(config)
-    from ..server.shared_secrets import SharedSecrets
+    from ..server.operations.shared_secrets import SharedSecrets
     from ..store import open_store
 
     try:
@@ -88,7 +88,7 @@ def opened(config: Path) -> Iterator[SharedSecrets]:
 
 
 def _carry_out(kept: Kept[Any], stage: str | None, at_once: bool) -> None:
-    from ..rotation import TooEarly
+    from ..cluster.rotation import TooEarly
 
     now, rotation = system_clock(), kept.rotation
     lacking = kept.agreement.used_elsewhere(kept.held)

@@ -15,7 +15,7 @@ from ..errors import ConfigError, SessionExtError
 from .config_file import BAD_SETTINGS_EXIT_CODE, config_argument, load_settings_or_exit
 
 if TYPE_CHECKING:
-    from ..server.settings import ServerSettings
+    from ..server.config.settings import ServerSettings
 
 _COUNTS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -27,7 +27,7 @@ def serve_command(config: Path) -> None:
     settings = load_settings_or_exit(config)
     try:
         with _counting_together(settings):
-            from ..server.serving import serve  # here, so that a bad file is told without loading a web server
+            from ..server.run.serve import serve
 
             serve(settings)
     except ConfigError as err:

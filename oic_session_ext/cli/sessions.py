@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..clock import system_clock
-from ..one_line import one_line
+from ..web.printable import one_line
 from .config_file import config_argument
 from .printed import counted, json_line, time_text
 from .store_of import opened_store
@@ -20,14 +20,14 @@ from .users import is_terminal
 
 if TYPE_CHECKING:
     from ..model import LogoutNotice, OpSession
-    from ..session_administration import SessionAdministration
+    from ..sessions.administration import SessionAdministration
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def _seconds(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
     """Read a duration as the settings file spells it."""
-    from ..server.setting_types import parse_duration
+    from ..server.config.types import parse_duration
 
     try:
         return None if value is None else parse_duration(value)
@@ -67,7 +67,7 @@ def list_command(config: Path, uid: str | None, client_id: str | None, older_tha
 
     A line has, between tabs: id, user, when it began, when it was last used, until when it lives, and its clients.
     """
-    from ..session_administration import SessionCriteria
+    from ..sessions.administration import SessionCriteria
 
     with _administration(config) as administration:
         criteria = SessionCriteria(uid=uid, client_id=client_id, created_before=_instant_before(older_than))
@@ -88,7 +88,7 @@ def show_command(config: Path, op_session_id: str | None, sid: str | None, as_js
 
     Exit code 1 when there is none.
     """
-    from ..session_administration import SessionCriteria
+    from ..sessions.administration import SessionCriteria
 
     if (op_session_id is None) == (sid is None):
         raise click.UsageError("give either ID or --sid")
@@ -114,7 +114,7 @@ def end_command(config: Path, dry_run: bool, yes: bool, as_json: bool, older_tha
     With each go its codes and tokens, except offline refresh tokens; its clients are told over the channels that they registered.
     On a terminal it asks before. That there is nothing to end is no error, so it can be run again after one.
     """
-    from ..session_administration import SessionCriteria
+    from ..sessions.administration import SessionCriteria
 
     if older_than is None and not any(value is not None for value in criteria.values()):
         raise click.UsageError("say which sessions: at least one of --id, --sid, --user, --client, --older-than")
@@ -153,8 +153,9 @@ class _Tally:
 
 @contextmanager
 def _administration(config: Path) -> Iterator[SessionAdministration]:
-    from ..server.listeners import hooks_of
-    from ..session_administration import KnownClients, SessionAdministration
+    from ..clients.registry import KnownClients
+    from ..server.operations.listeners import hooks_of
+    from ..sessions.administration import SessionAdministration
 
     with opened_store(config) as (settings, store):
         clients = KnownClients({client.client_id: client.metadata() for client in settings.clients}, store)

@@ -13,7 +13,7 @@ from ..errors import ConfigError, SessionExtError
 from .config_file import BAD_SETTINGS_EXIT_CODE, load_settings_or_exit
 
 if TYPE_CHECKING:
-    from ..server.settings import ServerSettings
+    from ..server.config.settings import ServerSettings
     from ..store.base import Store
 
 

@@ -6,7 +6,7 @@ Knows no web framework and no pyoidc.
 
 from __future__ import annotations
 
-from oic_session_ext.pages.assets import Asset
-from oic_session_ext.pages.renderer import Page, Pages
+from .assets import Asset
+from .renderer import Page, Pages
 
 __all__ = ["Asset", "Page", "Pages"]

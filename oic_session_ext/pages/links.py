@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from oic_session_ext.pages.security_headers import NEVER_A_TARGET
+from .security_headers import NEVER_A_TARGET
 
 # Browsers read "//host" and "/\host" as another server, and drop tabs and line ends before they look for the scheme.
 _FORM_ACTION = re.compile(r"(?:/(?![/\\])|https?://)[^\s\x00-\x1f\x7f]*", re.IGNORECASE)

@@ -14,10 +14,10 @@ from pathlib import Path
 from jinja2 import BaseLoader, BytecodeCache, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, Template
 from jinja2.bccache import Bucket
 
-from oic_session_ext.pages.assets import Asset, Assets
-from oic_session_ext.pages.links import form_action, frame_uri, https_link, redirect_uri
-from oic_session_ext.pages.security_headers import ANY_TARGET, page_headers
-from oic_session_ext.pages.texts import Texts
+from .assets import Asset, Assets
+from .links import form_action, frame_uri, https_link, redirect_uri
+from .security_headers import ANY_TARGET, page_headers
+from .texts import Texts
 
 # Where an RP's own answer to the form leads is the RP's affair, and Chromium would apply form-action to it.
 _SENT_TO_AN_RP = frozenset({"form_post"})

@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 
 from markupsafe import Markup, escape
 
-from ..language_tag import fallbacks
+from ..web.language_tag import fallbacks
 
 DEFAULT_LANGUAGE = "en"
 

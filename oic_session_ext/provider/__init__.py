@@ -5,10 +5,10 @@ from __future__ import annotations
 from oic.oic.provider import Provider as _PyoidcProvider
 
 from .hardening import HardeningMixin
-from .request_scope import Answered, CompletedLogin
+from .logout.session_status import SessionStatusSeam
+from .request.scope import Answered, CompletedLogin
+from .request.web_request import Route, WebRequest
 from .session_management import SessionManagement, SessionManagementMixin
-from .session_status import SessionStatusSeam
-from .web_request import Route, WebRequest
 
 __all__ = ["Answered", "CompletedLogin", "HardeningMixin", "Provider", "Route", "SessionManagement", "SessionManagementMixin", "WebRequest"]
 

@@ -8,10 +8,11 @@ from oic.oic.message import SCOPE2CLAIMS
 from oic.oic.provider import AuthorizationEndpoint, RegistrationEndpoint, TokenEndpoint, UserinfoEndpoint
 from oic.utils.http_util import Response
 
-from .authorization_request import DISPLAYS, PROMPTS, RESPONSE_TYPES
-from .client_authentication import ASSERTION_ALGS
-from .request_object import algs_for
-from .responses import NO_SNIFF, json_response
+from ..clients.registry import RESPONSE_TYPES
+from ..clients.request_uris import algs_for
+from .authorization.request import DISPLAYS, PROMPTS
+from .clients.authentication import ASSERTION_ALGS
+from .request.responses import NO_SNIFF, json_response
 from .user_claims import UserClaimsSeam
 
 _ENCRYPTION_ALGS = ["RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]

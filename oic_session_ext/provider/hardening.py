@@ -10,12 +10,12 @@ from typing import Any
 
 from oic.exception import RedirectURIError
 
-from .grant_expiry import GrantExpirySeam
-from .introspection import IntrospectionSeam
-from .registration import RegistrationSeam
-from .revocation import RevocationSeam
-from .token_endpoint import TokenEndpointSeam
-from .userinfo import UserinfoSeam
+from .clients.registration import RegistrationSeam
+from .tokens.grant_expiry import GrantExpirySeam
+from .tokens.introspection import IntrospectionSeam
+from .tokens.revocation import RevocationSeam
+from .tokens.token_endpoint import TokenEndpointSeam
+from .tokens.userinfo import UserinfoSeam
 
 
 class HardeningMixin(TokenEndpointSeam, UserinfoSeam, RevocationSeam, IntrospectionSeam, RegistrationSeam, GrantExpirySeam):

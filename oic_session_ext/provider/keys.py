@@ -1,4 +1,4 @@
-"""The OP's own keys, as pyoidc's key jar holds them, ready for `oic_session_ext.jose`.
+"""The OP's own keys, as pyoidc's key jar holds them, ready for `oic_session_ext.crypto.jose`.
 
 pyjwkest signs an RS256 token in 1 ms and an ES256 token in pure Python; `cryptography` needs a quarter and a fiftieth of
 that, so keys are converted once and signing goes there.
@@ -16,8 +16,8 @@ from joserfc.util import urlsafe_b64decode
 from jwkest.jwk import RSAKey as PyoidcRsaKey
 from oic.utils.keyio import KeyBundle, KeyJar
 
-from .. import jose
-from ..jose import Key
+from ..crypto import jose
+from ..crypto.jose import Key
 
 _MIN_RSA_BITS = 2048
 _CURVE_OF_ALG = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}

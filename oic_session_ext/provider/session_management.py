@@ -14,31 +14,34 @@ from typing import Any
 from oic.utils.http_util import Response
 from oic.utils.sdb import SessionDB
 
-from ..browser_state import CookiePolicy, may_write_browser_state, unauthenticated_op_browser_state
+from ..clients.logout_metadata import LogoutSupport
 from ..clock import Clock, system_clock
+from ..crypto.secret_ring import SecretRing
 from ..errors import ConfigError, InvalidClient, InvalidGrant, InvalidToken
-from ..hooks import NO_HOOKS, Hooks
-from ..login_status import login_status_headers
-from ..logout_registration import LogoutSupport
+from ..events import NO_HOOKS, Hooks
 from ..model import EphemeralRecord, OpSession
-from ..op_session import begin_op_session, end_if_over, join_rp, op_session_of_cookie, use_op_session
-from ..secret_ring import SecretRing
-from ..session_handle import SessionHandles
-from ..session_state import issue_session_state, origin_of
+from ..session_management.browser_cookies import CookiePolicy
+from ..session_management.login_status import login_status_headers
+from ..session_management.op_browser_state import may_write_browser_state, unauthenticated_op_browser_state
+from ..session_management.sealed_salt import SessionHandles
+from ..session_management.session_state import issue_session_state
+from ..session_management.storage_access import retry_headers
+from ..sessions.op_session import begin_op_session, end_if_over, join_rp, op_session_of_cookie, use_op_session
 from ..settings import DeliverySettings, SessionManagementSettings
-from ..storage_access import retry_headers
-from ..store.base import ClaimEphemeral, Store
+from ..store.base import Store
+from ..store.changes import ClaimEphemeral
 from ..store.unit_of_work import UnitOfWork
-from .authorization import AuthorizationSeam
-from .authorization_request import has_refresh_grant
-from .client_registry import check_clients
-from .id_token import IdTokenSeam
-from .logout_token import LogoutTokenSeam
-from .request_scope import AuthorizationContext, BrowserSession, CompletedLogin, RequestScope
-from .responses import json_error
-from .session_backend import StoreSessionBackend, create_session_db, stored_row
-from .session_routes import SessionRoutes
-from .tokens import NoSuchGrant
+from ..web.origin import origin_of
+from .authorization.endpoint import AuthorizationSeam
+from .authorization.request import has_refresh_grant
+from .client_database import check_clients
+from .logout.logout_token import LogoutTokenSeam
+from .logout.routes import SessionRoutes
+from .request.responses import json_error
+from .request.scope import AuthorizationContext, BrowserSession, CompletedLogin, RequestScope
+from .tokens.id_token import IdTokenSeam
+from .tokens.sealed_token import NoSuchGrant
+from .tokens.session_backend import StoreSessionBackend, create_session_db, stored_row
 
 _TICKET = "login_ticket"
 _ASSERTION = "client_assertion"

@@ -14,8 +14,8 @@ from oic.exception import FailedAuthentication
 from oic.oic.message import SCOPE2CLAIMS, Claims
 from oic.utils.session_backend import AuthnEvent
 
-from ..claims_request import ClaimsWanted, claims_of_scopes, is_as_wished, requested_claims, requested_locales
-from .seam import Seam
+from ..claims import ClaimsWanted, claims_of_scopes, is_as_wished, requested_claims, requested_locales
+from .base import Seam
 
 
 class UserClaimsSeam(Seam):

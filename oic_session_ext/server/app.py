@@ -10,23 +10,23 @@ from cherrypy._cprequest import Request
 from oic.utils.http_util import Response
 
 from ..clock import Clock, system_clock
+from ..crypto.secret_ring import SecretRing
 from ..errors import ProtocolError
 from ..provider import Route, WebRequest
-from ..secret_ring import SecretRing
+from ..sessions.sweeper import Sweeper
 from ..store import open_store
 from ..store.base import Store
-from ..sweeper import Sweeper
-from .background import Background
-from .client_address import with_client_address
-from .listeners import hooks_of
-from .metrics import Metrics
+from .config.settings import ServerSettings
+from .http.client_address import with_client_address
+from .http.hsts import with_strict_transport_security
+from .login.web_session import web_session_middleware
 from .op import BundledProvider
-from .protocol_routes import protocol_routes
-from .settings import ServerSettings
-from .shared_secrets import SharedSecrets
+from .operations.background import Background
+from .operations.listeners import hooks_of
+from .operations.metrics import Metrics
+from .operations.shared_secrets import SharedSecrets
+from .routes import protocol_routes
 from .site import LastResort, Site, take_no_parameters
-from .transport_security import with_strict_transport_security
-from .web_session import web_session_middleware
 
 WsgiApplication = Callable[..., Iterable[bytes]]
 

@@ -13,24 +13,25 @@ from oic.utils.authz import AuthzHandling
 from oic.utils.http_util import Response
 from oic.utils.keyio import KeyJar
 
-from ..claims_request import consent_for_claims
+from ..claims import consent_for_claims
 from ..clock import Clock, system_clock
-from ..hooks import NO_HOOKS, Hooks
+from ..crypto.secret_ring import SecretRing
+from ..events import NO_HOOKS, Hooks
 from ..model import Consent, OpSession, Reason
-from ..op_session import end_op_session
 from ..pages import Pages
 from ..provider import CompletedLogin, Provider, SessionManagement
-from ..provider.authorization_request import AuthorizationError
-from ..provider.issued_tokens import TokenRefused
-from ..provider.request_scope import AuthorizationContext, BrowserSession, RequestScope
-from ..provider.responses import RedirectResponse
-from ..provider.seam import ASSETS_URL
-from ..provider.web_request import WebRequest
-from ..secret_ring import SecretRing
-from ..session_state import origin_of
-from ..store.base import PutConsent, Store
-from .client_database import ServerClients
-from .settings import ServerSettings
+from ..provider.authorization.request import AuthorizationError
+from ..provider.base import ASSETS_URL
+from ..provider.request.responses import RedirectResponse
+from ..provider.request.scope import AuthorizationContext, BrowserSession, RequestScope
+from ..provider.request.web_request import WebRequest
+from ..provider.tokens.issued_token import TokenRefused
+from ..sessions.op_session import end_op_session
+from ..store.base import Store
+from ..store.changes import PutConsent
+from ..web.origin import origin_of
+from .clients import ServerClients
+from .config.settings import ServerSettings
 from .users import UserDirectory
 
 PASSWORD_ACR = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"

@@ -11,14 +11,14 @@ from oic.utils.http_util import Response
 
 from ..errors import ProtocolError, ServerFault, StoreError
 from ..provider import Route
-from ..provider.responses import unavailable
-from .consent import ConsentPage
-from .front_page import FrontPage
-from .login import LoginPage
-from .login_throttle import LoginThrottle
+from ..provider.request.responses import unavailable
+from .config.settings import ServerSettings
+from .login.consent_page import ConsentPage
+from .login.front_page import FrontPage
+from .login.login_page import LoginPage
+from .login.throttle import LoginThrottle
+from .login.web_session import WebSession
 from .op import CONSENT_URL, LOGIN_URL, BundledProvider
-from .settings import ServerSettings
-from .web_session import WebSession
 
 logger = logging.getLogger("oic_session_ext")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import argon2
 
-from .user_settings import UserSettings, normalize_login_text
+from .config.user import UserSettings, normalize_login_text
 
 MAX_PASSWORD_BYTES = 1024
 """A longer password is refused unread; it bounds what one request can make the server hash."""

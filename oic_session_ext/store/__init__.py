@@ -9,7 +9,7 @@ from ..errors import ConfigError
 from .base import Store
 
 if TYPE_CHECKING:
-    from .sql_schema import Migrated
+    from .sql.schema import Migrated
 
 _SQLITE = "sqlite:///"
 _POSTGRESQL = ("postgresql:", "postgresql+", "postgres:")
@@ -31,21 +31,21 @@ def open_store(url: str) -> Store:
         StoreUnavailable: the database cannot be read or written now.
     """
     if url == "memory:":
-        from .memory import MemoryStore  # each engine is imported only where it is used, and what it needs with it
+        from .memory.engine import MemoryStore
 
         return MemoryStore()
     if (path := _sqlite_path(url)) is not None:
-        from .sql_sqlite import open_sqlite_store
+        from .sql.sqlite import open_sqlite_store
 
         return open_sqlite_store(path)
     if url.startswith(_POSTGRESQL):
         _need_psycopg()
-        from .sql_postgresql import open_postgresql_store
+        from .sql.postgresql import open_postgresql_store
 
         return open_postgresql_store(url)
     if url.startswith(_REDIS):
         _need_redis()
-        from .redis import open_redis_store
+        from .redis.engine import open_redis_store
 
         return open_redis_store(url)
     raise ConfigError("store", _ALLOWED)
@@ -61,12 +61,12 @@ def migrate(url: str) -> Migrated:
         StoreUnavailable: the database cannot be read or written now; nothing was changed.
     """
     if (path := _sqlite_path(url)) is not None:
-        from .sql_sqlite import migrate_sqlite
+        from .sql.sqlite import migrate_sqlite
 
         return migrate_sqlite(path)
     if url.startswith(_POSTGRESQL):
         _need_psycopg()
-        from .sql_postgresql import migrate_postgresql
+        from .sql.postgresql import migrate_postgresql
 
         return migrate_postgresql(url)
     raise ConfigError("store", "has no tables to migrate; only SQLite and PostgreSQL do")

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..hooks import NO_HOOKS, Event, Hooks
+from ..events import NO_HOOKS, Event, Hooks
 from ..model import Client, Consent, EphemeralRecord, Grant, OpSession
-from .base import AddRpSession, Change, DeleteClient, DeleteGrant, PutClient, PutGrant, PutOpSession, Store, UpdateClient, UpdateGrant
+from .base import Store
+from .changes import AddRpSession, Change, DeleteClient, DeleteGrant, PutClient, PutGrant, PutOpSession, UpdateClient, UpdateGrant
 
 
 class UnitOfWork:

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from oic_session_ext.browser_state import CookiePolicy
-from oic_session_ext.check_session import CheckSessionPage, StatusByRequest, check_session_context
-from oic_session_ext.login_status import login_status_headers
 from oic_session_ext.pages import Pages
+from oic_session_ext.session_management.browser_cookies import CookiePolicy
+from oic_session_ext.session_management.check_session_iframe import CheckSessionPage, StatusByRequest, check_session_context
+from oic_session_ext.session_management.login_status import login_status_headers
+from oic_session_ext.session_management.storage_access import retry_headers
 from oic_session_ext.settings import SessionManagementSettings
-from oic_session_ext.storage_access import retry_headers
 
 
 class IframeServer:

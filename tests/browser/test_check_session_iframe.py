@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import BrowserContext, Frame, Page
 
-from oic_session_ext.session_state import issue_session_state
+from oic_session_ext.session_management.session_state import issue_session_state
 from tests.browser.conftest import ChromiumContexts
 from tests.browser.iframe_server import IframeServer, serving
 

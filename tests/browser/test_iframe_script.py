@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl
 import pytest
 from playwright.sync_api import Page
 
-from oic_session_ext.session_state import compute_session_state, origin_of
+from oic_session_ext.session_management.session_state import compute_session_state
+from oic_session_ext.web.origin import origin_of
 from tests.browser.conftest import ChromiumContexts
 from tests.test_session_state import ORIGINS
 

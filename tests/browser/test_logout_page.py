@@ -13,7 +13,7 @@ from cheroot.wsgi import Server as WsgiServer
 from playwright.sync_api import BrowserContext, Page, expect
 
 from oic_session_ext.model import Told
-from oic_session_ext.op_session import begin_op_session, join_rp
+from oic_session_ext.sessions.op_session import begin_op_session, join_rp
 from oic_session_ext.store.unit_of_work import UnitOfWork
 from tests.bundled_op import Op, make_settings
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import argon2
 
-from oic_session_ext.server.yaml_document import read_yaml
+from oic_session_ext.server.config.yaml_document import read_yaml
 from tests.certification.throwaway_ca import ThrowawayCa
 from tests.flows.running_op import ROOT, RunningOp
 from tests.wsgi_browser import Answer
@@ -119,8 +119,8 @@ def _connect(port: int, *_: Any, **__: Any) -> socket.socket:
 
 
 def _serve(settings_file: Path, clock_file: Path) -> None:
-    from oic_session_ext.server import serving
-    from oic_session_ext.server.yaml_settings import load_settings
+    from oic_session_ext.server.config.loader import load_settings
+    from oic_session_ext.server.run import serve as serving
 
     resolve = socket.getaddrinfo
     ahead = 0

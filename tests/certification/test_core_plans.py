@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from oic_session_ext.server.yaml_document import read_yaml
+from oic_session_ext.server.config.yaml_document import read_yaml
 from tests.certification.op_process import OpProcess
 from tests.certification.relying_party import (
     Login,

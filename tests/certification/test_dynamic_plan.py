@@ -13,7 +13,7 @@ import pytest
 from joserfc import jwe
 from joserfc.jwk import RSAKey
 
-from oic_session_ext.jose import read_header
+from oic_session_ext.crypto.jose import read_header
 from tests.certification.op_process import OpProcess
 from tests.certification.relying_party import (
     CLIENT_KEY,

@@ -12,7 +12,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from oic_session_ext.jose import read_unverified
+from oic_session_ext.crypto.jose import read_unverified
 from tests.certification.op_process import OpProcess
 from tests.certification.relying_party import CLIENT_KEY, Login, RelyingParty, client_metadata, register
 from tests.certification.suite import Suite

@@ -11,10 +11,10 @@ from urllib.parse import quote
 import pytest
 
 from oic_session_ext.event_log import log_event
-from oic_session_ext.hooks import BreakerOpened, FrontchannelAsked, NoticeUndeliverable, SessionBegan
-from oic_session_ext.server.logs import configure_logging
-from oic_session_ext.server.settings import LoggingSettings
-from oic_session_ext.testing import example_notice, example_op_session
+from oic_session_ext.events import BreakerOpened, FrontchannelAsked, NoticeUndeliverable, SessionBegan
+from oic_session_ext.server.config.operations import LoggingSettings
+from oic_session_ext.server.operations.logs import configure_logging
+from oic_session_ext.testing.examples import example_notice, example_op_session
 from tests.bundled_op import Op, basic
 
 from .corpus import each_of

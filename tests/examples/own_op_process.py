@@ -18,7 +18,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 from tests.examples.rp_process import free_port, wait_until_it_answers
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from oic_session_ext.server.yaml_settings import load_settings
+from oic_session_ext.server.config.loader import load_settings
 from tests.bundled_op import OpBrowser
 from tests.flows.forward import forward_to
 from tests.flows.nginx import nginx_or_skip

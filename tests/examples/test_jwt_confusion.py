@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from logout_token import LogoutTokenRefused, LogoutTokenValidator
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
+from oic_session_ext.logout.backchannel.logout_token import logout_token_claims
 from oic_session_ext.model import Client
-from oic_session_ext.propagation.logout_token import logout_token_claims
-from oic_session_ext.store.base import UpdateClient
-from oic_session_ext.testing import FakeClock, example_notice
+from oic_session_ext.store.changes import UpdateClient
+from oic_session_ext.testing.examples import example_notice
+from oic_session_ext.testing.fake_clock import FakeClock
 from tests.bundled_op import Op, OpBrowser, basic, keys_file, make_settings
 from tests.wsgi_browser import Answer, Browser
 

@@ -12,8 +12,8 @@ from oic.exception import NotForMe
 from oic.oic.message import BackChannelLogoutRequest
 from oic.utils.keyio import KeyBundle, KeyJar
 
-from oic_session_ext.propagation.logout_token import logout_token_claims
-from oic_session_ext.testing import example_notice
+from oic_session_ext.logout.backchannel.logout_token import logout_token_claims
+from oic_session_ext.testing.examples import example_notice
 from tests.bundled_op import Op, keys_file, make_settings
 
 __all__ = ["keys_file"]

@@ -21,8 +21,8 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from oic_session_ext.op_session import ENDED_SID
 from oic_session_ext.server.app import build_server
+from oic_session_ext.sessions.op_session import ENDED_SID
 from tests.bundled_op import OUT_URIS, OpBrowser, make_settings
 from tests.flows.engine import NAMES, running_engine
 from tests.flows.round_trips import ONLY_RECORDED, clients

@@ -13,8 +13,8 @@ from pathlib import Path
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(  # all that takes long, but prometheus_client: it looks once where several processes count
     [
-        *("oic_session_ext.cli", "oic_session_ext.provider", "oic_session_ext.store.sql_sqlite", "oic_session_ext.server.yaml_settings"),
-        *("oic_session_ext.server.http_server", "oic_session_ext.server.signing_keys", "beaker.middleware", __name__),
+        *("oic_session_ext.cli", "oic_session_ext.provider", "oic_session_ext.store.sql.sqlite", "oic_session_ext.server.config.loader"),
+        *("oic_session_ext.server.http.http_server", "oic_session_ext.server.operations.signing_keys", "beaker.middleware", __name__),
     ]
 )
 
@@ -62,6 +62,6 @@ def _run(arguments: list[str], log: str, environment: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
 
-    from oic_session_ext.cli import main  # in this process, not in the one that tests run in
+    from oic_session_ext.cli import main
 
     main(arguments, prog_name="oic-session-ext")

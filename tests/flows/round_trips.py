@@ -16,8 +16,8 @@ from unittest.mock import patch
 
 from redis.connection import AbstractConnection
 
-from oic_session_ext.store.sql_pipeline import PipelineConnection
-from oic_session_ext.store.sql_sqlite import SqliteConnections
+from oic_session_ext.store.sql.postgresql_pipeline import PipelineConnection
+from oic_session_ext.store.sql.sqlite import SqliteConnections
 from tests.bundled_op import CLIENTS, OUT_URIS, Op, OpBrowser, make_settings
 from tests.flows.engine import NAMES, running_engine
 

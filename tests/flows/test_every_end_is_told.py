@@ -15,9 +15,9 @@ from click.testing import CliRunner
 
 from oic_session_ext.cli import main
 from oic_session_ext.model import NEEDS_BROWSER, NoticeState
-from oic_session_ext.server import background
 from oic_session_ext.server.app import Server, build_server
-from oic_session_ext.testing import FakeClock
+from oic_session_ext.server.operations import background
+from oic_session_ext.testing.fake_clock import FakeClock
 from tests.bundled_op import CLIENTS, OpBrowser, make_settings
 from tests.examples.fault_rp_process import FaultRpProcess, serving_fault_rp
 from tests.flows.engine import NAMES, running_engine

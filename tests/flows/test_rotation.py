@@ -11,10 +11,10 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from oic_session_ext.jose import read_header
-from oic_session_ext.private_file import load_or_create_private, replace_private
-from oic_session_ext.secret_ring import SecretRing
-from oic_session_ext.server.signing_keys import SigningKeys
+from oic_session_ext.crypto.jose import read_header
+from oic_session_ext.crypto.private_file import load_or_create_private, replace_private
+from oic_session_ext.crypto.secret_ring import SecretRing
+from oic_session_ext.server.operations.signing_keys import SigningKeys
 from tests.bundled_op import OUT_URIS, OpBrowser
 from tests.flows.running_op import RunningOp
 from tests.flows.test_two_servers import is_unchanged, offline_code

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from oic_session_ext.server.listen_settings import LimitSettings
+from oic_session_ext.server.config.listen import LimitSettings
 from tests.flows.running_op import RunningOp, read_all
 from tests.flows.test_tls import RunningTlsOp
 

@@ -10,7 +10,8 @@ from threading import Barrier
 
 import pytest
 
-from oic_session_ext.session_state import origin_of, verify_session_state
+from oic_session_ext.session_management.session_state import verify_session_state
+from oic_session_ext.web.origin import origin_of
 from tests.bundled_op import OUT_URIS, REDIRECT_URIS, OpBrowser
 from tests.flows.forward import forward_to
 from tests.flows.nginx import Nginx

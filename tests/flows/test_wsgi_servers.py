@@ -19,7 +19,7 @@ from tests.bundled_op import CLIENTS, OUT_URIS, PASSWORDS, OpBrowser
 from tests.flows.forward import forward_to
 from tests.flows.running_op import ROOT
 
-TARGET = "oic_session_ext.server.wsgi:application"
+TARGET = "oic_session_ext.server.run.wsgi:application"
 
 
 class WsgiServer:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
-from oic_session_ext.end_session import Problem
+from oic_session_ext.logout.end_session import Problem
+from oic_session_ext.logout.report import RpStatus
 from oic_session_ext.pages import Page, Pages
-from oic_session_ext.propagation.report import RpStatus
 
 Render = Callable[..., Page]
 Parse = Callable[[Page], Any]

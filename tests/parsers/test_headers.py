@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oic_session_ext.browser_state import CookiePolicy, SetCookie, read_cookies
+from oic_session_ext.crypto.jose import Key
 from oic_session_ext.errors import InvalidClient, InvalidRequest
-from oic_session_ext.jose import Key
-from oic_session_ext.propagation.verdict import verdict_of_answer
-from oic_session_ext.provider.client_authentication import JWT_BEARER, ClientAuthentication
-from oic_session_ext.server.client_address import client_address
-from oic_session_ext.server.listen_settings import ProxySettings
+from oic_session_ext.logout.backchannel.attempt_result import verdict_of_answer
+from oic_session_ext.provider.clients.authentication import JWT_BEARER, ClientAuthentication
+from oic_session_ext.server.config.listen import ProxySettings
+from oic_session_ext.server.http.client_address import client_address
+from oic_session_ext.session_management.browser_cookies import CookiePolicy, SetCookie, read_cookies
 from oic_session_ext.settings import SessionManagementSettings
 
 from .whatever import ANY_TEXT, budget, jwt_of_nobody, spoilt

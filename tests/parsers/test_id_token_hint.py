@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey, RSAKey
 
-from oic_session_ext import jose
-from oic_session_ext.id_token_hint import BadHint, Hint, verify_id_token_hint
+from oic_session_ext.crypto import jose
+from oic_session_ext.logout.id_token_hint import BadHint, Hint, verify_id_token_hint
 
 from .whatever import ANY_JSON, ANY_TEXT, budget, jwt_of_nobody, spoilt
 

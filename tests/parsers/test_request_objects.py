@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oic_session_ext import jose
-from oic_session_ext.client_keys import ClientKeys
+from oic_session_ext.clients.keys import ClientKeys
+from oic_session_ext.clients.request_uris import request_object_problems
+from oic_session_ext.crypto import jose
 from oic_session_ext.errors import ProtocolError
-from oic_session_ext.guarded_fetch import FetchFailed, GuardedFetch
-from oic_session_ext.parameters import parse_parameters, with_parameters
-from oic_session_ext.propagation.address_guard import AddressGuard
+from oic_session_ext.provider.authorization.request_object import RequestObjects
 from oic_session_ext.provider.keys import new_private_jwk
-from oic_session_ext.provider.request_object import RequestObjects, request_object_problems
 from oic_session_ext.settings import RequestObjectSettings
-from oic_session_ext.testing import FakeClock
+from oic_session_ext.testing.fake_clock import FakeClock
+from oic_session_ext.web.address_guard import AddressGuard
+from oic_session_ext.web.guarded_fetch import FetchFailed, GuardedFetch
+from oic_session_ext.web.parameters import parse_parameters, with_parameters
 
 from .whatever import ANY_JSON, ANY_TEXT, budget, segment, spoilt
 

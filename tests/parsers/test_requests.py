@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oic_session_ext.confirmation import PendingLogout, issue_confirmation, take_confirmation
-from oic_session_ext.end_session_request import EndSessionRequest, parse_ui_locales, resume_request, stash_request
 from oic_session_ext.errors import InvalidConfirmation, InvalidRequest
-from oic_session_ext.parameters import parse_parameters, single_values, with_parameters
+from oic_session_ext.logout.confirmation import PendingLogout, issue_confirmation, take_confirmation
+from oic_session_ext.logout.end_session_request import EndSessionRequest, parse_ui_locales, resume_request, stash_request
 from oic_session_ext.store import open_store
 from oic_session_ext.store.unit_of_work import UnitOfWork
-from oic_session_ext.testing import example_op_session
+from oic_session_ext.testing.examples import example_op_session
+from oic_session_ext.web.parameters import parse_parameters, single_values, with_parameters
 from tests.bundled_op import Op, make_settings
 
 from .whatever import ANY_JSON, ANY_TEXT, budget, spoilt

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oic_session_ext.client_uris import UriRules
-from oic_session_ext.secret_ring import SecretRing
-from oic_session_ext.session_handle import SessionHandles
-from oic_session_ext.session_state import compute_session_state, issue_session_state, origin_of, salt_of, verify_session_state
+from oic_session_ext.clients.uris import UriRules
+from oic_session_ext.crypto.secret_ring import SecretRing
+from oic_session_ext.session_management.sealed_salt import SessionHandles
+from oic_session_ext.session_management.session_state import compute_session_state, issue_session_state, salt_of, verify_session_state
+from oic_session_ext.web.origin import origin_of
 
 from .whatever import ANY_TEXT, budget, spoilt
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oic_session_ext.crypto.jose import BadKey, import_key, thumbprint
+from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.errors import ConfigError
-from oic_session_ext.jose import BadKey, import_key, thumbprint
-from oic_session_ext.network_address import parse_address
-from oic_session_ext.propagation.address_guard import AddressGuard
-from oic_session_ext.secret_ring import SecretRing
-from oic_session_ext.server.yaml_document import read_yaml
-from oic_session_ext.server.yaml_settings import SettingsFileError, load_settings
+from oic_session_ext.server.config.loader import SettingsFileError, load_settings
+from oic_session_ext.server.config.yaml_document import read_yaml
+from oic_session_ext.web.address_guard import AddressGuard
+from oic_session_ext.web.ip_address import parse_address
 
 from .whatever import ANY_JSON, ANY_TEXT, budget, spoilt
 

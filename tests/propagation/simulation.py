@@ -8,16 +8,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from oic_session_ext.hooks import Event, Hooks
+from oic_session_ext.events import Event, Hooks
+from oic_session_ext.logout.backchannel.attempt_result import DELIVERED, Verdict
+from oic_session_ext.logout.backchannel.circuit_breaker import Prepared
+from oic_session_ext.logout.backchannel.notice_worker import DeliveryParts, NoticeWorker
+from oic_session_ext.logout.backchannel.scheduler import Dispatch
 from oic_session_ext.model import LogoutNotice, NoticeState
-from oic_session_ext.propagation.dispatch import Dispatch
-from oic_session_ext.propagation.lane import Prepared
-from oic_session_ext.propagation.notice_worker import DeliveryParts, NoticeWorker
-from oic_session_ext.propagation.verdict import DELIVERED, Verdict
 from oic_session_ext.settings import DeliverySettings
-from oic_session_ext.store.base import EndOpSession, PutOpSession, Store
-from oic_session_ext.store.memory import MemoryStore
-from oic_session_ext.testing import FakeClock, example_notice, example_op_session
+from oic_session_ext.store.base import Store
+from oic_session_ext.store.changes import EndOpSession, PutOpSession
+from oic_session_ext.store.memory.engine import MemoryStore
+from oic_session_ext.testing.examples import example_notice, example_op_session
+from oic_session_ext.testing.fake_clock import FakeClock
 
 DOWN = Verdict("connect_refused", is_recoverable=True)
 

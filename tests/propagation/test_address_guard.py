@@ -2,7 +2,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from oic_session_ext.propagation.address_guard import AddressGuard
+from oic_session_ext.web.address_guard import AddressGuard
 
 REFUSED_HOSTS = [
     "127.0.0.1", "127.255.255.254", "0.0.0.0", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254",  # noqa: S104

@@ -12,14 +12,14 @@ import pytest
 
 from oic_session_ext.clock import system_clock
 from oic_session_ext.errors import StoreUnavailable
-from oic_session_ext.hooks import Event, Hooks, NoticeDelivered
+from oic_session_ext.events import Event, Hooks, NoticeDelivered
+from oic_session_ext.logout.backchannel.delivery import Delivery
+from oic_session_ext.logout.backchannel.notice_worker import DeliveryParts
 from oic_session_ext.model import LogoutNotice, NoticeState, Told
-from oic_session_ext.propagation.delivery import Delivery
-from oic_session_ext.propagation.notice_worker import DeliveryParts
 from oic_session_ext.settings import DeliverySettings
-from oic_session_ext.store.base import EndOpSession, PutOpSession
-from oic_session_ext.store.memory import MemoryStore
-from oic_session_ext.testing import example_notice, example_op_session
+from oic_session_ext.store.changes import EndOpSession, PutOpSession
+from oic_session_ext.store.memory.engine import MemoryStore
+from oic_session_ext.testing.examples import example_notice, example_op_session
 from tests.examples.fault_rp_process import FaultRpProcess, serving_fault_rp
 from tests.propagation.simulation import Signer
 

@@ -7,12 +7,12 @@ from itertools import pairwise
 import pytest
 
 from oic_session_ext.errors import SessionExtError, StoreUnavailable
-from oic_session_ext.hooks import BreakerClosed, BreakerOpened, NoticeDelivered, NoticePutOff, NoticeUndeliverable
+from oic_session_ext.events import BreakerClosed, BreakerOpened, NoticeDelivered, NoticePutOff, NoticeUndeliverable
+from oic_session_ext.logout.backchannel.attempt_result import DELIVERED, Verdict
 from oic_session_ext.model import NoticeState, Told
-from oic_session_ext.propagation.verdict import DELIVERED, Verdict
 from oic_session_ext.settings import DeliverySettings
-from oic_session_ext.store.base import DeleteNotice
-from oic_session_ext.store.memory import MemoryStore
+from oic_session_ext.store.changes import DeleteNotice
+from oic_session_ext.store.memory.engine import MemoryStore
 from tests.propagation.simulation import DOWN, Simulation
 
 

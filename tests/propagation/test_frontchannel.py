@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oic_session_ext.logout.frontchannel import frontchannel_frame
 from oic_session_ext.model import RpSession
 from oic_session_ext.pages.security_headers import csp_source
-from oic_session_ext.propagation.frontchannel import frontchannel_frame
 
 ISSUER = "https://server.example.com"
 ADDED = "iss=https%3A%2F%2Fserver.example.com&sid=08a5019c"

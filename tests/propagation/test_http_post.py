@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from oic_session_ext.propagation.address_guard import AddressGuard
-from oic_session_ext.propagation.http_post import HttpPoster, PostAnswer, PostFailed
+from oic_session_ext.logout.backchannel.http_client import HttpPoster, PostAnswer, PostFailed
+from oic_session_ext.web.address_guard import AddressGuard
 from tests.flows.test_tls import make_certificate
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

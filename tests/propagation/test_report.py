@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from oic_session_ext.logout.report import EndedRp, RpStatus, ended_rps, shown_name
 from oic_session_ext.model import Channel, LogoutNotice, OpSession, Reason, RpSession, Told
-from oic_session_ext.propagation.report import EndedRp, RpStatus, ended_rps, shown_name
 from oic_session_ext.settings import DeliverySettings
 
 FRAME = "https://rp.example.org/fc"

@@ -1,6 +1,6 @@
 import pytest
 
-from oic_session_ext.propagation.verdict import Verdict, verdict_of_answer, verdict_of_failure
+from oic_session_ext.logout.backchannel.attempt_result import Verdict, verdict_of_answer, verdict_of_failure
 
 NOW = 784_111_777  # Sun, 06 Nov 1994 08:49:37 GMT
 

@@ -25,24 +25,17 @@ from oic.utils.keyio import KeyBundle, KeyJar
 from oic.utils.sdb import create_session_db
 from oic.utils.userinfo import UserInfo
 
-from oic_session_ext import jose
-from oic_session_ext.hooks import Hooks
+from oic_session_ext.crypto import jose
+from oic_session_ext.crypto.secret_ring import SecretRing
+from oic_session_ext.events import Hooks
 from oic_session_ext.model import LogoutNotice, Told
 from oic_session_ext.pages import Pages
-from oic_session_ext.provider import (
-    Answered,
-    CompletedLogin,
-    HardeningMixin,
-    Provider,
-    SessionManagement,
-    SessionManagementMixin,
-)
+from oic_session_ext.provider import Answered, CompletedLogin, HardeningMixin, Provider, SessionManagement, SessionManagementMixin
+from oic_session_ext.provider.base import ASSETS_URL
 from oic_session_ext.provider.keys import generate_private_jwks
-from oic_session_ext.provider.seam import ASSETS_URL
-from oic_session_ext.secret_ring import SecretRing
 from oic_session_ext.settings import SessionManagementSettings
-from oic_session_ext.store.memory import MemoryStore
-from oic_session_ext.testing import FakeClock
+from oic_session_ext.store.memory.engine import MemoryStore
+from oic_session_ext.testing.fake_clock import FakeClock
 
 ISSUER = "https://op.example.com"
 ACR = "urn:example:password"

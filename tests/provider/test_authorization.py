@@ -9,9 +9,9 @@ import pytest
 from oic.oic.provider import Provider as StockProvider
 from oic.utils.http_util import Response, SeeOther
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 from oic_session_ext.provider import Answered, CompletedLogin, Provider, SessionManagementMixin
-from oic_session_ext.provider.authorization_request import AuthorizationError
+from oic_session_ext.provider.authorization.request import AuthorizationError
 
 from .conftest import ACR, CLIENT_RSA_KEY, ISSUER, Answer, LoginPage, request_of
 

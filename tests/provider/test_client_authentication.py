@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 
 from .conftest import CLIENT_JWKS, CLIENT_RSA_KEY, ISSUER, JWKS, REDIRECT_URIS, SECRET, basic_auth
 

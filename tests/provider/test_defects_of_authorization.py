@@ -9,8 +9,8 @@ from oic.oauth2.provider import Provider as PlainProvider
 from oic.oic.message import AuthorizationRequest
 from oic.utils.authn.authn_context import AuthnBroker
 
-from oic_session_ext import jose
-from oic_session_ext.provider.responses import RawResponse
+from oic_session_ext.crypto import jose
+from oic_session_ext.provider.request.responses import RawResponse
 
 from .conftest import ACR, CLIENT_RSA_KEY, ISSUER, REDIRECT_URIS, Answer, LoginPage, request_of
 from .shown_on_both import code_of, hint_claims, outcome, signed_in, unsigned

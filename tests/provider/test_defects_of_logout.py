@@ -9,9 +9,9 @@ import pytest
 from oic.oic.message import EndSessionRequest
 from oic.utils.http_util import Response as StockResponse
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 from oic_session_ext.model import Told
-from oic_session_ext.provider.responses import RawResponse
+from oic_session_ext.provider.request.responses import RawResponse
 from oic_session_ext.settings import DeliverySettings
 
 from .conftest import Answer

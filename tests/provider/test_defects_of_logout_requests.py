@@ -12,7 +12,7 @@ from oic.oic.message import IdToken
 from oic.utils.http_util import make_cookie
 from oic.utils.jwt import JWT
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 from oic_session_ext.provider.keys import OpKeys
 
 from .conftest import CLIENT_RSA_KEY, ISSUER, SECRET, Answer, request_of

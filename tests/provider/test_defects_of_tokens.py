@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from oic_session_ext import jose
-from oic_session_ext.sweeper import Sweeper
+from oic_session_ext.crypto import jose
+from oic_session_ext.sessions.sweeper import Sweeper
 
 from .conftest import REDIRECT_URIS, SECRET, basic_auth, request_of
 from .shown_on_both import code_of, outcome, signed_in

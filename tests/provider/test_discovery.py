@@ -7,7 +7,7 @@ import json
 import pytest
 from oic.oauth2.provider import Provider as OAuthProvider
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 from oic_session_ext.provider.keys import OpKeys, generate_private_jwks, key_jar
 
 from .conftest import ISSUER, Answer

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 from oic_session_ext.errors import StoreUnavailable
-from oic_session_ext.store.base import UpdateOpSession
+from oic_session_ext.store.changes import UpdateOpSession
 
 from .conftest import JWKS, Answer, environ_of
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from oic_session_ext.provider import seam
+from oic_session_ext.provider import base as seam
 from tests.bundled_op import CLIENTS, Op, keys_file, make_op
 
 __all__ = ["keys_file", "make_op"]

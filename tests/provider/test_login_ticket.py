@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from oic.utils.http_util import Unauthorized
 
-from oic_session_ext.secret_ring import SecretRing
+from oic_session_ext.crypto.secret_ring import SecretRing
 
 from .conftest import ACR, Answer, LoginPage, request_of
 

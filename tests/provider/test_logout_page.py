@@ -12,10 +12,10 @@ from urllib.parse import quote
 import pytest
 
 from oic_session_ext.errors import StoreUnavailable
-from oic_session_ext.hooks import FrontchannelAsked, Hooks, SessionEnded
+from oic_session_ext.events import FrontchannelAsked, Hooks, SessionEnded
+from oic_session_ext.logout.report import RpStatus
 from oic_session_ext.model import Told
-from oic_session_ext.propagation.report import RpStatus
-from oic_session_ext.store.base import DeleteNotice
+from oic_session_ext.store.changes import DeleteNotice
 
 from .conftest import ISSUER, PAGES, make_clients
 

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import pytest
 from jwkest.jws import NoSuitableSigningKeys
 
-from oic_session_ext import jose
-from oic_session_ext.propagation.logout_token import logout_token_claims
-from oic_session_ext.testing import example_notice
+from oic_session_ext.crypto import jose
+from oic_session_ext.logout.backchannel.logout_token import logout_token_claims
+from oic_session_ext.testing.examples import example_notice
 from tests.provider.conftest import CLIENT_JWKS, ISSUER, REDIRECT_URIS, SECRET, Op, public_part
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"

@@ -10,11 +10,11 @@ from oic.oic.provider import Provider as StockProvider
 from oic.utils.authn.client import verify_client
 from oic.utils.sdb import create_session_db
 
+from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.errors import ConfigError
 from oic_session_ext.provider import HardeningMixin, Provider, SessionManagement, SessionManagementMixin
-from oic_session_ext.provider.request_scope import current_scope
-from oic_session_ext.secret_ring import SecretRing
-from oic_session_ext.store.memory import MemoryStore
+from oic_session_ext.provider.request.scope import current_scope
+from oic_session_ext.store.memory.engine import MemoryStore
 
 from .conftest import ISSUER, PAGES, REDIRECT_URIS, SECRET, Answer, _parts, basic_auth, make_clients, make_key_jar, request_of
 

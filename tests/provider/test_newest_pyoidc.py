@@ -18,9 +18,9 @@ from oic.oic.message import AuthorizationRequest, OIDCMessageFactory
 from oic.oic.provider import Provider as StockProvider
 from oic.utils.sdb import create_session_db
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
+from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.provider import HardeningMixin, SessionManagementMixin
-from oic_session_ext.secret_ring import SecretRing
 
 from .conftest import ISSUER, JWKS, PAGES, REDIRECT_URIS, Op, _parts, make_clients, make_key_jar
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from oic.oic.provider import Provider as StockProvider
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
+from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.provider import HardeningMixin
-from oic_session_ext.secret_ring import SecretRing
 
 from .conftest import PAGES, Answer, Op, _parts, make_key_jar
 

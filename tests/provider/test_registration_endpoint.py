@@ -7,7 +7,7 @@ import json
 import pytest
 
 from oic_session_ext.errors import InvalidToken
-from oic_session_ext.guarded_fetch import FetchFailed
+from oic_session_ext.web.guarded_fetch import FetchFailed
 
 from .conftest import CLIENT_JWKS, Answer, public_part
 

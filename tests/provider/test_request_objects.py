@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oic_session_ext import jose
-from oic_session_ext.guarded_fetch import FetchFailed, GuardedFetch
+from oic_session_ext.clients.request_uris import REQUEST_OBJECT_ALGS
+from oic_session_ext.crypto import jose
 from oic_session_ext.provider.keys import new_private_jwk
-from oic_session_ext.provider.request_object import REQUEST_OBJECT_ALGS
 from oic_session_ext.settings import RequestObjectSettings
+from oic_session_ext.web.guarded_fetch import FetchFailed, GuardedFetch
 
 from .conftest import CHALLENGE, CLIENT_JWKS, CLIENT_RSA_KEY, ISSUER, REDIRECT_URIS, SECRET, Answer, Op
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 
 from .conftest import CLIENT_RSA_KEY, ISSUER, SECRET, Answer, Op, basic_auth
 

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from oic_session_ext.browser_state import CookiePolicy
-from oic_session_ext.session_state import verify_session_state
-from oic_session_ext.store.memory import MemoryStore
+from oic_session_ext.session_management.browser_cookies import CookiePolicy
+from oic_session_ext.session_management.session_state import verify_session_state
+from oic_session_ext.store.memory.engine import MemoryStore
 
 from .conftest import ALL_RESPONSE_TYPES, request_of
 

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 from oic_session_ext.errors import StoreUnavailable
-from oic_session_ext.session_state import verify_session_state
+from oic_session_ext.session_management.session_state import verify_session_state
 
 from .conftest import CLIENT_RSA_KEY, ISSUER, SECRET, Answer, basic_auth, request_of
 

@@ -8,9 +8,9 @@ import re
 
 import pytest
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 from oic_session_ext.model import Reason
-from oic_session_ext.op_session import end_op_session
+from oic_session_ext.sessions.op_session import end_op_session
 from oic_session_ext.store.unit_of_work import UnitOfWork
 
 from .conftest import ALL_RESPONSE_TYPES

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from oic_session_ext.crypto.record_id import RECORD_ID_LENGTH
 from oic_session_ext.errors import StoreUnavailable
-from oic_session_ext.record_id import RECORD_ID_LENGTH
 
 from .conftest import request_of
 

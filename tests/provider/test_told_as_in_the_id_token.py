@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from oic_session_ext import jose
-from oic_session_ext.propagation.logout_token import logout_token_claims
+from oic_session_ext.crypto import jose
+from oic_session_ext.logout.backchannel.logout_token import logout_token_claims
 from tests.provider.conftest import ISSUER, Browser, Op
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 
 from .conftest import CLIENT_JWKS, ISSUER, SECRET, Answer, public_part
 

@@ -8,14 +8,8 @@ import pytest
 
 from oic_session_ext.errors import Conflict, InvalidRequest, ProtocolError, StoreUnavailable
 from oic_session_ext.provider import Route, WebRequest
-from oic_session_ext.provider.responses import (
-    RawResponse,
-    RedirectResponse,
-    authorization_location,
-    json_error,
-    json_response,
-)
-from oic_session_ext.provider.web_request import dispatch
+from oic_session_ext.provider.request.responses import RawResponse, RedirectResponse, authorization_location, json_error, json_response
+from oic_session_ext.provider.request.web_request import dispatch
 
 from .conftest import environ_of, not_found
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 from tests.bundled_op import Op, OpBrowser, make_settings
 from tests.server.test_standard_claims import ALL, IN_LANGUAGES, OF_THE_TOKEN
 

@@ -11,10 +11,10 @@ from wsgiref.validate import validator
 
 import pytest
 
+from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.errors import ConfigError, StoreUnavailable
-from oic_session_ext.secret_ring import SecretRing
-from oic_session_ext.server.front_page import FrontPage
-from oic_session_ext.store.memory import MemoryStore
+from oic_session_ext.server.login.front_page import FrontPage
+from oic_session_ext.store.memory.engine import MemoryStore
 from tests.bundled_op import CLIENTS, Op, OpBrowser, make_settings, request_of
 from tests.wsgi_browser import Browser
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from oic_session_ext.server.arrivals import Arrivals, ArrivingConnection
+from oic_session_ext.server.http.connection_manager import Arrivals, ArrivingConnection
 
 
 class Server:

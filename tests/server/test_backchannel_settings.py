@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from oic_session_ext.server.settings import ServerSettings
+from oic_session_ext.server.config.settings import ServerSettings
 from oic_session_ext.settings import DeliverySettings, SessionManagementSettings
 from tests.bundled_op import make_settings
 from tests.flows.test_tls import make_certificate

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from oic_session_ext.server.client_address import client_address, with_client_address
-from oic_session_ext.server.listen_settings import ProxySettings
+from oic_session_ext.server.config.listen import ProxySettings
+from oic_session_ext.server.http.client_address import client_address, with_client_address
 
 PROXY = ProxySettings.model_validate({"trusted": ["10.0.0.0/8", "2001:db8:ffff::/48"]})
 

@@ -8,13 +8,13 @@ import pytest
 
 from oic_session_ext.errors import Conflict, StoreUnavailable
 from oic_session_ext.model import Client
-from oic_session_ext.provider.request_scope import RequestScope, enter_scope, leave_scope
-from oic_session_ext.server.client_database import ServerClients, origins_of
-from oic_session_ext.server.client_settings import ClientSettings
-from oic_session_ext.store.base import ClaimFact, PutClient
-from oic_session_ext.store.memory import MemoryStore
+from oic_session_ext.provider.request.scope import RequestScope, enter_scope, leave_scope
+from oic_session_ext.server.clients import ServerClients, origins_of
+from oic_session_ext.server.config.client import ClientSettings
+from oic_session_ext.store.changes import ClaimFact, PutClient
+from oic_session_ext.store.memory.engine import MemoryStore
 from oic_session_ext.store.unit_of_work import UnitOfWork
-from oic_session_ext.testing import NOW
+from oic_session_ext.testing.examples import NOW
 
 STATIC = ClientSettings.model_validate(
     {

@@ -9,9 +9,9 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 from oic_session_ext.provider.keys import new_private_jwk
-from oic_session_ext.server.client_encryption import ContentEnc, KeyAlg
+from oic_session_ext.server.config.client_encryption import ContentEnc, KeyAlg
 from tests.bundled_op import CLIENTS, ISSUER, REDIRECT_URIS, Op, OpBrowser, make_settings
 from tests.wsgi_browser import Answer
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 from oic_session_ext.provider.keys import new_private_jwk
 from tests.bundled_op import CHALLENGE, ISSUER, VERIFIER, Op, OpBrowser, basic, make_settings, request_of
 from tests.server.test_standard_claims import ALL, IN_LANGUAGES

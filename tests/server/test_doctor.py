@@ -19,17 +19,17 @@ import requests
 from click.testing import CliRunner
 
 from oic_session_ext.cli import main
+from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.model import Client, NoticeState
-from oic_session_ext.secret_ring import SecretRing
+from oic_session_ext.server.config.settings import ServerSettings
 from oic_session_ext.server.doctor import Finding, Severity, diagnose
 from oic_session_ext.server.doctor.frame_policy import refuses_frame
 from oic_session_ext.server.doctor.rps import examine_rps
 from oic_session_ext.server.doctor.store import registered_clients
 from oic_session_ext.server.doctor.visits import Answer, Visits
-from oic_session_ext.server.settings import ServerSettings
 from oic_session_ext.store import open_store
-from oic_session_ext.store.base import ClaimFact, EndOpSession, PutClient, PutOpSession
-from oic_session_ext.testing import example_notice, example_op_session
+from oic_session_ext.store.changes import ClaimFact, EndOpSession, PutClient, PutOpSession
+from oic_session_ext.testing.examples import example_notice, example_op_session
 from tests.flows.running_op import RunningOp
 
 NOW = 1_800_000_000

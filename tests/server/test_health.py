@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oic_session_ext.errors import StoreUnavailable
-from oic_session_ext.store.memory import MemoryStore
+from oic_session_ext.store.memory.engine import MemoryStore
 from tests.bundled_op import OpBrowser
 
 

@@ -9,11 +9,12 @@ from contextlib import ExitStack
 import pytest
 
 from oic_session_ext.errors import StoreUnavailable
-from oic_session_ext.server.login_throttle import LoginThrottle
-from oic_session_ext.server.settings import ThrottleSettings
-from oic_session_ext.store.base import Change
-from oic_session_ext.store.memory import MemoryStore
-from oic_session_ext.testing import FakeClock, winners
+from oic_session_ext.server.config.login import ThrottleSettings
+from oic_session_ext.server.login.throttle import LoginThrottle
+from oic_session_ext.store.changes import Change
+from oic_session_ext.store.memory.engine import MemoryStore
+from oic_session_ext.testing.fake_clock import FakeClock
+from oic_session_ext.testing.store_contract import winners
 from tests.bundled_op import Op, OpBrowser
 from tests.wsgi_browser import Answer
 

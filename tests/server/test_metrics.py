@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from oic_session_ext.errors import ConfigError, StoreUnavailable
-from oic_session_ext.hooks import (
+from oic_session_ext.events import (
     BreakerClosed,
     BreakerOpened,
     Event,
@@ -24,11 +24,11 @@ from oic_session_ext.hooks import (
     SessionEnded,
 )
 from oic_session_ext.model import Channel, NoticeState, Reason
-from oic_session_ext.server import metrics
-from oic_session_ext.server.logs import configure_logging
-from oic_session_ext.server.settings import LoggingSettings
-from oic_session_ext.store.base import EndOpSession, PutOpSession
-from oic_session_ext.testing import example_notice, example_op_session
+from oic_session_ext.server.config.operations import LoggingSettings
+from oic_session_ext.server.operations import metrics
+from oic_session_ext.server.operations.logs import configure_logging
+from oic_session_ext.store.changes import EndOpSession, PutOpSession
+from oic_session_ext.testing.examples import example_notice, example_op_session
 
 TOKEN = "a-token-that-prometheus-shows-1234"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from oic_session_ext.guarded_fetch import FetchFailed
-from oic_session_ext.store.base import Change, DeleteClient, UpdateClient
+from oic_session_ext.store.changes import Change, DeleteClient, UpdateClient
+from oic_session_ext.web.guarded_fetch import FetchFailed
 from tests.bundled_op import Op, OpBrowser, basic
 from tests.wsgi_browser import Answer
 

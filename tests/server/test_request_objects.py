@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from oic_session_ext import jose
+from oic_session_ext.clients.request_uris import REQUEST_OBJECT_ALGS
+from oic_session_ext.crypto import jose
 from oic_session_ext.provider.keys import new_private_jwk
-from oic_session_ext.provider.request_object import REQUEST_OBJECT_ALGS
-from oic_session_ext.server.client_request_objects import SigningAlg
+from oic_session_ext.server.config.client_request_objects import SigningAlg
 from tests.bundled_op import CLIENTS, ISSUER, REDIRECT_URIS, Op, make_settings
 from tests.wsgi_browser import Answer
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 from tests.bundled_op import OUT_URIS, REDIRECT_URIS, Op
 
 ORIGIN = "https://web.example.com"

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from oic_session_ext.agreement import CHECK_EVERY_S
+from oic_session_ext.cluster.consistency import CHECK_EVERY_S
+from oic_session_ext.crypto.private_file import replace_private
+from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.errors import ConfigError, StoreUnavailable
-from oic_session_ext.private_file import replace_private
 from oic_session_ext.provider.keys import new_private_jwk
-from oic_session_ext.secret_ring import SecretRing
-from oic_session_ext.server.private_text import SealedKeysLost
-from oic_session_ext.server.shared_secrets import SharedSecrets, start_keys_anew
-from oic_session_ext.server.signing_keys import SigningKeys
-from oic_session_ext.store.memory import MemoryStore
-from oic_session_ext.testing import FakeClock
+from oic_session_ext.server.operations.key_storage import SealedKeysLost
+from oic_session_ext.server.operations.shared_secrets import SharedSecrets, start_keys_anew
+from oic_session_ext.server.operations.signing_keys import SigningKeys
+from oic_session_ext.store.memory.engine import MemoryStore
+from oic_session_ext.testing.fake_clock import FakeClock
 from tests.bundled_op import Op, make_settings
 
 OLD, BOTH = SecretRing([b"o" * 32]), SecretRing([b"o" * 32, b"n" * 32])

@@ -11,8 +11,8 @@ import pytest
 
 from oic_session_ext.errors import ConfigError
 from oic_session_ext.provider.keys import OpKeys, generate_private_jwks
-from oic_session_ext.server.shared_secrets import SharedSecrets
-from oic_session_ext.store.memory import MemoryStore
+from oic_session_ext.server.operations.shared_secrets import SharedSecrets
+from oic_session_ext.store.memory.engine import MemoryStore
 from tests.bundled_op import Op, make_settings
 
 GOOD = generate_private_jwks()

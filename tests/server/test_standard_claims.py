@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from oic_session_ext import jose
+from oic_session_ext.crypto import jose
 from tests.bundled_op import Op, OpBrowser, make_settings
 from tests.wsgi_browser import Browser
 

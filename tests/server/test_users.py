@@ -7,7 +7,7 @@ from typing import Any
 import argon2
 import pytest
 
-from oic_session_ext.server.user_settings import UserSettings
+from oic_session_ext.server.config.user import UserSettings
 from oic_session_ext.server.users import MAX_PASSWORD_BYTES, User, UserDirectory, hash_password
 
 CHEAP_ARGON2 = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

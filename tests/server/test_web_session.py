@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.errors import InvalidRequest
 from oic_session_ext.model import EphemeralRecord
-from oic_session_ext.secret_ring import SecretRing
-from oic_session_ext.server.web_session import StoreNamespace, WebSession, web_session_middleware
-from oic_session_ext.store.memory import MemoryStore
-from oic_session_ext.testing import FakeClock
+from oic_session_ext.server.login.web_session import StoreNamespace, WebSession, web_session_middleware
+from oic_session_ext.store.memory.engine import MemoryStore
+from oic_session_ext.testing.fake_clock import FakeClock
 from tests.bundled_op import Op, OpBrowser, make_settings
 from tests.wsgi_browser import Answer, Browser
 

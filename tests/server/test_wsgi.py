@@ -12,8 +12,8 @@ import cherrypy
 import pytest
 
 from oic_session_ext.errors import ConfigError
-from oic_session_ext.server import wsgi
-from oic_session_ext.server.yaml_settings import SettingsFileError
+from oic_session_ext.server.config.loader import SettingsFileError
+from oic_session_ext.server.run import wsgi
 from tests.bundled_op import CLIENTS, ISSUER, PASSWORDS, OpBrowser
 
 MakeFile = Callable[..., Path]

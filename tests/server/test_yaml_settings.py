@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from oic_session_ext.secret_ring import SecretRing
-from oic_session_ext.server.client_settings import ClientSettings
-from oic_session_ext.server.listen_settings import ListenSettings
-from oic_session_ext.server.settings import ServerSettings
-from oic_session_ext.server.user_settings import UserSettings
-from oic_session_ext.server.yaml_document import MAX_BYTES
-from oic_session_ext.server.yaml_settings import SettingsFileError, fields_by_key, load_settings
+from oic_session_ext.crypto.secret_ring import SecretRing
+from oic_session_ext.server.config.client import ClientSettings
+from oic_session_ext.server.config.listen import ListenSettings
+from oic_session_ext.server.config.loader import SettingsFileError, fields_by_key, load_settings
+from oic_session_ext.server.config.settings import ServerSettings
+from oic_session_ext.server.config.user import UserSettings
+from oic_session_ext.server.config.yaml_document import MAX_BYTES
 from oic_session_ext.settings import SessionManagementSettings
 
 HASH = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$Zm9ydHktdHdvIGJ5dGVzIG9mIGhhc2ggIQ"

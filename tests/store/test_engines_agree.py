@@ -14,28 +14,27 @@ from sqlalchemy import create_engine, delete, func, select
 
 from oic_session_ext.errors import Conflict
 from oic_session_ext.model import Client, Consent, OpSession
-from oic_session_ext.store.base import (
+from oic_session_ext.store.base import GrantAttribute, Store
+from oic_session_ext.store.changes import (
     AddRpSession,
     Change,
     DeleteClient,
     DeleteGrant,
     EndOpSession,
-    GrantAttribute,
     PutClient,
     PutConsent,
     PutGrant,
     PutOpSession,
-    Store,
     TouchOpSession,
     UpdateClient,
     UpdateGrant,
     UpdateOpSession,
 )
-from oic_session_ext.store.memory import MemoryStore
-from oic_session_ext.store.redis import open_redis_store
-from oic_session_ext.store.sql_sqlite import open_sqlite_store
-from oic_session_ext.store.sql_tables import metadata
-from oic_session_ext.testing import NOW, example_grant, example_op_session, example_rp_session
+from oic_session_ext.store.memory.engine import MemoryStore
+from oic_session_ext.store.redis.engine import open_redis_store
+from oic_session_ext.store.sql.sqlite import open_sqlite_store
+from oic_session_ext.store.sql.tables import metadata
+from oic_session_ext.testing.examples import NOW, example_grant, example_op_session, example_rp_session
 from tests.store.redis_server import RedisServer, redis_server  # noqa: F401 -- fixtures among them
 
 SESSIONS, RPS, GRANTS = ("one", "two"), ("rp-a", "rp-b"), ("1", "2", "3", "4")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from oic_session_ext.model import EphemeralRecord
 from oic_session_ext.store import open_store
-from oic_session_ext.store.base import EndOpSession, PutEphemeral, PutOpSession, Store, TouchOpSession
-from oic_session_ext.store.memory import MemoryStore
-from oic_session_ext.store.memory_tables import DueQueue, Journal
-from oic_session_ext.testing import NOW, StoreContract, example_op_session
+from oic_session_ext.store.base import Store
+from oic_session_ext.store.changes import EndOpSession, PutEphemeral, PutOpSession, TouchOpSession
+from oic_session_ext.store.memory.engine import MemoryStore
+from oic_session_ext.store.memory.tables import DueQueue, Journal
+from oic_session_ext.testing.examples import NOW, example_op_session
+from oic_session_ext.testing.store_contract import StoreContract
 
 
 class TestMemoryStore(StoreContract):

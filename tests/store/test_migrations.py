@@ -16,11 +16,13 @@ from alembic.script import ScriptDirectory
 
 from oic_session_ext.errors import ConfigError, StoreUnavailable
 from oic_session_ext.model import Client, Consent, EphemeralRecord
-from oic_session_ext.store import migrate, migrations, open_store, sql_sqlite
-from oic_session_ext.store.base import EndOpSession, PutOpSession
-from oic_session_ext.store.sql_schema import VERSION_TABLE
-from oic_session_ext.store.sql_tables import SCHEMA_VERSION, metadata
-from oic_session_ext.testing import NOW, example_grant, example_notice, example_op_session, example_rp_session
+from oic_session_ext.store import migrate, open_store
+from oic_session_ext.store.changes import EndOpSession, PutOpSession
+from oic_session_ext.store.sql import migrations
+from oic_session_ext.store.sql import sqlite as sql_sqlite
+from oic_session_ext.store.sql.schema import VERSION_TABLE
+from oic_session_ext.store.sql.tables import SCHEMA_VERSION, metadata
+from oic_session_ext.testing.examples import NOW, example_grant, example_notice, example_op_session, example_rp_session
 from tests.store.postgresql_server import PostgresqlServer
 
 VERSION_0001 = Path(__file__).with_name("sqlite_version_0001.sql")

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from oic_session_ext.hooks import NoticeDelivered
+from oic_session_ext.events import NoticeDelivered
+from oic_session_ext.logout.backchannel.attempt_result import DELIVERED, Verdict
+from oic_session_ext.logout.notice_administration import NoticeAdministration, NoticeCriteria
 from oic_session_ext.model import NoticeState
-from oic_session_ext.notice_administration import NoticeAdministration, NoticeCriteria
-from oic_session_ext.propagation.verdict import DELIVERED, Verdict
 from oic_session_ext.store import open_store
-from oic_session_ext.store.base import DeleteNotice, Store
-from oic_session_ext.testing import FakeClock
+from oic_session_ext.store.base import Store
+from oic_session_ext.store.changes import DeleteNotice
+from oic_session_ext.testing.fake_clock import FakeClock
 from tests.propagation.simulation import DOWN, Simulation
 from tests.store.postgresql_server import PostgresqlServer
 from tests.store.redis_server import redis_server, redis_url  # noqa: F401 -- fixtures

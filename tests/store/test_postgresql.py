@@ -14,8 +14,9 @@ import pytest
 
 from oic_session_ext.errors import ConfigError, Conflict, StoreUnavailable
 from oic_session_ext.model import EphemeralRecord
-from oic_session_ext.store import migrate, open_store, sql_pipeline, sql_pool, sql_postgresql
-from oic_session_ext.store.base import (
+from oic_session_ext.store import migrate, open_store
+from oic_session_ext.store.base import Store
+from oic_session_ext.store.changes import (
     AddRpSession,
     ClaimFact,
     EndOpSession,
@@ -23,22 +24,17 @@ from oic_session_ext.store.base import (
     PutGrant,
     PutNotice,
     PutOpSession,
-    Store,
     TakeEphemeral,
     TouchOpSession,
     UpdateGrant,
 )
-from oic_session_ext.store.sql import SqlStore
-from oic_session_ext.store.sql_pipeline import PipelineConnection
-from oic_session_ext.testing import (
-    NOW,
-    StoreContract,
-    example_grant,
-    example_notice,
-    example_op_session,
-    example_rp_session,
-    winners,
-)
+from oic_session_ext.store.sql import postgresql as sql_postgresql
+from oic_session_ext.store.sql import postgresql_pipeline as sql_pipeline
+from oic_session_ext.store.sql import postgresql_pool as sql_pool
+from oic_session_ext.store.sql.engine import SqlStore
+from oic_session_ext.store.sql.postgresql_pipeline import PipelineConnection
+from oic_session_ext.testing.examples import NOW, example_grant, example_notice, example_op_session, example_rp_session
+from oic_session_ext.testing.store_contract import StoreContract, winners
 from tests.store.postgresql_server import PASSWORD, USER, PostgresqlServer
 
 

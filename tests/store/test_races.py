@@ -23,7 +23,8 @@ import oic_session_ext
 from oic_session_ext.errors import Conflict, StoreUnavailable
 from oic_session_ext.model import EphemeralRecord, Grant, OpSession
 from oic_session_ext.store import open_store
-from oic_session_ext.store.base import (
+from oic_session_ext.store.base import Store
+from oic_session_ext.store.changes import (
     AddRpSession,
     Change,
     ClaimEphemeral,
@@ -33,11 +34,11 @@ from oic_session_ext.store.base import (
     PutGrant,
     PutNotice,
     PutOpSession,
-    Store,
     TakeEphemeral,
     UpdateGrant,
 )
-from oic_session_ext.testing import NOW, example_grant, example_notice, example_op_session, example_rp_session, winners
+from oic_session_ext.testing.examples import NOW, example_grant, example_notice, example_op_session, example_rp_session
+from oic_session_ext.testing.store_contract import winners
 from tests.store.postgresql_server import PostgresqlServer
 
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "25"))  # 1700 for ten thousand races between processes

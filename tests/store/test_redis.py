@@ -13,8 +13,9 @@ from redis.crc import key_slot
 
 from oic_session_ext.errors import ConfigError, Conflict
 from oic_session_ext.model import Client, Consent, EphemeralRecord, Grant, NoticeState
-from oic_session_ext.store import open_store, redis_checks
-from oic_session_ext.store.base import (
+from oic_session_ext.store import open_store
+from oic_session_ext.store.base import Store
+from oic_session_ext.store.changes import (
     AddRpSession,
     Change,
     ClaimFact,
@@ -31,14 +32,15 @@ from oic_session_ext.store.base import (
     PutGrant,
     PutNotice,
     PutOpSession,
-    Store,
     TakeEphemeral,
     TouchOpSession,
     UpdateGrant,
     UpdateOpSession,
 )
-from oic_session_ext.store.redis import RedisStore, open_redis_store
-from oic_session_ext.testing import NOW, StoreContract, example_grant, example_notice, example_op_session, example_rp_session
+from oic_session_ext.store.redis import server_checks as redis_checks
+from oic_session_ext.store.redis.engine import RedisStore, open_redis_store
+from oic_session_ext.testing.examples import NOW, example_grant, example_notice, example_op_session, example_rp_session
+from oic_session_ext.testing.store_contract import StoreContract
 from tests.store.redis_server import RedisServer, redis_server, redis_url  # noqa: F401 -- fixtures among them
 
 # ruff: noqa: F811 -- fixtures are named as what they give

@@ -19,11 +19,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from oic_session_ext.errors import ConfigError, StoreUnavailable
-from oic_session_ext.store import open_store, redis_connections
-from oic_session_ext.store.base import ClaimFact, EndOpSession, PutGrant, PutOpSession
-from oic_session_ext.store.redis import RedisStore, open_redis_store
-from oic_session_ext.store.redis_connections import parse_redis_url
-from oic_session_ext.testing import example_grant, example_notice, example_op_session, example_rp_session, winners
+from oic_session_ext.store import open_store
+from oic_session_ext.store.changes import ClaimFact, EndOpSession, PutGrant, PutOpSession
+from oic_session_ext.store.redis import connections as redis_connections
+from oic_session_ext.store.redis.connections import parse_redis_url
+from oic_session_ext.store.redis.engine import RedisStore, open_redis_store
+from oic_session_ext.testing.examples import example_grant, example_notice, example_op_session, example_rp_session
+from oic_session_ext.testing.store_contract import winners
 from tests.store.redis_server import DURABLE, RedisServer, running_redis
 
 SESSION = example_op_session(rp_sessions=(example_rp_session(),))

@@ -18,7 +18,8 @@ import pytest
 from oic_session_ext.errors import Conflict
 from oic_session_ext.model import EphemeralRecord, OpSession
 from oic_session_ext.store import open_store
-from oic_session_ext.store.base import (
+from oic_session_ext.store.base import Store
+from oic_session_ext.store.changes import (
     AddRpSession,
     Change,
     ClaimEphemeral,
@@ -27,11 +28,11 @@ from oic_session_ext.store.base import (
     PutEphemeral,
     PutGrant,
     PutOpSession,
-    Store,
     TakeEphemeral,
     UpdateGrant,
 )
-from oic_session_ext.testing import NOW, example_grant, example_notice, example_op_session, example_rp_session, winners
+from oic_session_ext.testing.examples import NOW, example_grant, example_notice, example_op_session, example_rp_session
+from oic_session_ext.testing.store_contract import winners
 from tests.store.redis_server import redis_server, redis_url  # noqa: F401 -- fixtures
 
 # ruff: noqa: F811 -- fixtures are named as what they give

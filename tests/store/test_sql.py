@@ -16,28 +16,14 @@ import pytest
 
 from oic_session_ext.errors import ConfigError, Conflict, StoreUnavailable
 from oic_session_ext.model import Client, Consent, EphemeralRecord
-from oic_session_ext.store import open_store, sql_sqlite
-from oic_session_ext.store.base import (
-    AddRpSession,
-    ClaimFact,
-    EndOpSession,
-    PutClient,
-    PutConsent,
-    PutEphemeral,
-    PutGrant,
-    PutOpSession,
-    Store,
-)
-from oic_session_ext.store.sql import SqlStore
-from oic_session_ext.store.sql_sqlite import SqliteConnections, open_sqlite_store
-from oic_session_ext.testing import (
-    NOW,
-    StoreContract,
-    example_grant,
-    example_notice,
-    example_op_session,
-    example_rp_session,
-)
+from oic_session_ext.store import open_store
+from oic_session_ext.store.base import Store
+from oic_session_ext.store.changes import AddRpSession, ClaimFact, EndOpSession, PutClient, PutConsent, PutEphemeral, PutGrant, PutOpSession
+from oic_session_ext.store.sql import sqlite as sql_sqlite
+from oic_session_ext.store.sql.engine import SqlStore
+from oic_session_ext.store.sql.sqlite import SqliteConnections, open_sqlite_store
+from oic_session_ext.testing.examples import NOW, example_grant, example_notice, example_op_session, example_rp_session
+from oic_session_ext.testing.store_contract import StoreContract
 
 
 @pytest.fixture
@@ -371,7 +357,7 @@ def test_a_conflict_leaves_the_connection_ready(store: Store) -> None:
 
 
 def test_servers_that_start_on_an_empty_database_at_once_all_come_up(path: Path) -> None:
-    code = "import sys, pathlib; from oic_session_ext.store.sql_sqlite import open_sqlite_store as o; o(pathlib.Path(sys.argv[1])).ping()"
+    code = "import sys, pathlib; from oic_session_ext.store.sql.sqlite import open_sqlite_store as o; o(pathlib.Path(sys.argv[1])).ping()"
     servers = [subprocess.Popen([sys.executable, "-c", code, str(path)], stderr=subprocess.PIPE, text=True) for _ in range(4)]
 
     ends = [(server.communicate(timeout=60)[1], server.returncode) for server in servers]

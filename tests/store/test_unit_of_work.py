@@ -10,7 +10,7 @@ import pytest
 
 from oic_session_ext.errors import Conflict
 from oic_session_ext.model import Client, Consent, EphemeralRecord, Grant
-from oic_session_ext.store.base import (
+from oic_session_ext.store.changes import (
     AddRpSession,
     Change,
     ClaimFact,
@@ -25,9 +25,9 @@ from oic_session_ext.store.base import (
     UpdateClient,
     UpdateGrant,
 )
-from oic_session_ext.store.memory import MemoryStore
+from oic_session_ext.store.memory.engine import MemoryStore
 from oic_session_ext.store.unit_of_work import UnitOfWork
-from oic_session_ext.testing import NOW, example_grant, example_op_session, example_rp_session
+from oic_session_ext.testing.examples import NOW, example_grant, example_op_session, example_rp_session
 
 
 class RecordingStore(MemoryStore):

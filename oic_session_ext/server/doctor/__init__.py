@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..settings import ServerSettings
+from ..config.settings import ServerSettings
 from .clients import examine_clients
 from .finding import Finding, Severity
 from .issuer import examine_issuer

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...client_uris import UriRules
-from ...logout_registration import is_mixed_content, logout_metadata_problems
-from ..settings import ServerSettings
+from ...clients.logout_metadata import is_mixed_content, logout_metadata_problems
+from ...clients.uris import UriRules
+from ..config.settings import ServerSettings
 from .finding import Finding, Severity
 from .sites import site_of
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...absolute_uri import split_absolute_uri
-from ...session_state import origin_of
+from ...web.origin import origin_of
+from ...web.uri import split_absolute_uri
 
 
 def refuses_frame(headers: Mapping[str, str], page: str, ancestor: str) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-from ..settings import ServerSettings
+from ..config.settings import ServerSettings
 from .finding import Finding, Severity
 from .frame_policy import refuses_frame
 from .visits import Answer, NotReached, Visits

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from ...errors import SessionExtError
 from ...store.base import Store
-from ..settings import ServerSettings
-from ..shared_secrets import SharedSecrets
+from ..config.settings import ServerSettings
+from ..operations.shared_secrets import SharedSecrets
 from .finding import Finding, Severity
 
 

@@ -9,8 +9,8 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from ...propagation.address_guard import Address, AddressGuard
-from ..settings import ServerSettings
+from ...web.address_guard import Address, AddressGuard
+from ..config.settings import ServerSettings
 from .finding import Finding, Severity
 from .frame_policy import refuses_frame
 from .visits import NotReached, Visits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..settings import ServerSettings
+from ..config.settings import ServerSettings
 from .finding import Finding, Severity
 
 _SHORTEST_CODE_S = 10

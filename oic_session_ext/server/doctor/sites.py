@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from publicsuffixlist import PublicSuffixList
 
-from ...absolute_uri import split_absolute_uri
+from ...web.uri import split_absolute_uri
 
 
 def site_of(uri: str) -> str:

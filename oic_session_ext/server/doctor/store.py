@@ -12,7 +12,7 @@ from ...errors import ConfigError, SessionExtError
 from ...model import NoticeState
 from ...store import open_store
 from ...store.base import Store
-from ..settings import ServerSettings
+from ..config.settings import ServerSettings
 from .finding import Finding, Severity
 
 _LATE_S = 600

@@ -25,7 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from oic_session_ext.server.app import build_server
-from oic_session_ext.server.settings import ServerSettings
+from oic_session_ext.server.config.settings import ServerSettings
 from tests.browser.matrix.example_rp import SECRET, Forwarded, example_rp
 from tests.bundled_op import PASSWORDS
 from tests.examples.rp_process import free_port

@@ -1,0 +1,1 @@
+"""JOSE, secrets, random ids and private files."""

@@ -1,0 +1,184 @@
+"""The store's side of delivery: what is due is leased and offered for sending, what became of it is recorded."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, Protocol, TypeAlias
+from urllib.parse import urlencode
+
+from ...clients.registry import ClientRegistry
+from ...clock import Clock
+from ...errors import Conflict, SessionExtError, StoreError
+from ...events import BreakerClosed, BreakerOpened, Hooks
+from ...model import Channel, LogoutNotice, Told
+from ...settings import DeliverySettings
+from ...store.base import Store
+from ...store.changes import DeferNotices, PutNotice
+from .attempt_result import Verdict
+from .circuit_breaker import Prepared
+from .logout_token import logout_token_claims
+from .scheduler import Dispatch, Outcome
+
+logger = logging.getLogger("oic_session_ext")
+
+_BATCH = 100
+_GROUP = 200
+_MOST_HELD = 1000
+_MOST_WAITING = 100
+_CROWDED_PAUSE_S = 1
+
+OnTold: TypeAlias = Callable[[str, Told], None] | None
+Clients: TypeAlias = MutableMapping[str, Mapping[str, Any] | None]
+
+
+class LogoutTokenSigner(Protocol):
+    """Signs Logout Tokens with the OP's keys, as the ID Tokens of the same client."""
+
+    def sign_logout_token(self, claims: Mapping[str, Any], client: Mapping[str, Any]) -> str:
+        """Return the token for a client, encrypted when its ID Tokens are.
+
+        Raises: BadKey: there is no key that fits.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryParts:
+    """What delivery works with; `issuer` is the OP's `iss`."""
+
+    store: Store
+    clients: ClientRegistry
+    signer: LogoutTokenSigner
+    settings: DeliverySettings
+    issuer: str
+    clock: Clock
+    hooks: Hooks
+
+
+class NoticeWorker:
+    """Leases, offers and records, a step a call. `pump` is told the client to whom something may be sent."""
+
+    def __init__(self, parts: DeliveryParts, dispatch: Dispatch, pump: Callable[[str], None]) -> None:
+        self._parts = parts
+        self._dispatch = dispatch
+        self._pump = pump
+        self._outcomes: deque[Outcome] = deque()
+
+    def note(self, outcome: Outcome) -> None:
+        """Take an outcome, to be recorded with the next ones; from any thread."""
+        self._outcomes.append(outcome)
+
+    def record(self) -> None:
+        """Record outcomes, as many as there are in one commit, and tell their events. Raises: StoreUnavailable: they are kept for later."""
+        while self._outcomes:
+            group = list(islice(self._outcomes, _GROUP))
+            try:
+                self._parts.store.commit([change for outcome in group for change in outcome.changes])
+                kept = group
+            except Conflict:
+                kept = [self._record_one(outcome) for outcome in group]
+            for _ in group:
+                self._outcomes.popleft()
+            for outcome in kept:
+                for event in outcome.events:
+                    self._parts.hooks.tell(event)
+
+    def _record_one(self, outcome: Outcome) -> Outcome:
+        """Record an outcome; when an operator has dropped its notice meanwhile, only what it says of the RP is left."""
+        with suppress(Conflict):
+            self._parts.store.commit(outcome.changes)
+            return outcome
+        changes = tuple(change for change in outcome.changes if isinstance(change, DeferNotices))
+        if changes:
+            self._parts.store.commit(changes)
+        return replace(outcome, changes=changes, events=tuple(e for e in outcome.events if isinstance(e, BreakerOpened | BreakerClosed)))
+
+    def lease(self) -> bool:
+        """Lease what is due and let it be sent; return whether there may be more."""
+        limit = min(_BATCH, _MOST_HELD - self._dispatch.held)
+        if limit <= 0:
+            return False
+        now = self._parts.clock()
+        leased = self._parts.store.lease_notices(now, now + self._parts.settings.lease_s, limit)
+        clients: dict[str, Mapping[str, Any] | None] = {}
+        deferred: dict[str, DeferNotices] = {}
+        put_back: list[LogoutNotice] = []
+        for notice in leased:
+            given_up = self._dispatch.give_up_if_old(notice)
+            closed_until = self._dispatch.closed_until(notice.client_id)
+            if given_up is not None:
+                self._outcomes.append(given_up)
+            elif closed_until is not None:
+                deferred[notice.client_id] = DeferNotices(notice.client_id, closed_until)
+            elif self._dispatch.waiting(notice.client_id) >= _MOST_WAITING:
+                # so that the many notices of one RP do not keep those of all others from being leased
+                deferred[notice.client_id] = DeferNotices(notice.client_id, now + _CROWDED_PAUSE_S)
+                put_back.append(replace(notice, due_at=now + _CROWDED_PAUSE_S))
+            else:
+                self.offer(notice, clients)
+        self.try_failing(clients)
+        self._outcomes.extend(Outcome(Told.PENDING, (PutNotice(notice),), ()) for notice in put_back)
+        if deferred:
+            self._parts.store.commit(list(deferred.values()))
+        return len(leased) == limit
+
+    def offer(self, notice: LogoutNotice, clients: Clients, on_told: OnTold = None) -> None:
+        """Sign a Logout Token for a leased notice and let it be sent; from any thread. `try_failing` comes after a group of these.
+
+        `clients` are those that were looked up before. `on_told` is told what is known of the notice, once or when it is left to
+        another worker. Raises: StoreUnavailable: the client cannot be looked up; nobody was told.
+        """
+        if self._dispatch.closed_until(notice.client_id) is not None:
+            if on_told is not None:
+                on_told(notice.id, Told.PENDING)
+            return
+        if notice.client_id not in clients:
+            clients[notice.client_id] = self._parts.clients.get(notice.client_id)
+        prepared = self._prepare(notice, clients[notice.client_id], on_told)
+        if isinstance(prepared, Verdict):
+            outcome = self._dispatch.finish_unsent(notice, prepared)
+            self.note(outcome)
+            if on_told is not None:
+                on_told(notice.id, outcome.told)
+            return
+        self._dispatch.offer(prepared)
+        if not self._dispatch.is_failing(notice.client_id):
+            self._pump(notice.client_id)
+
+    def try_failing(self, client_ids: Iterable[str]) -> None:
+        """After a group of offers: let those clients be tried that do not answer, now that there is a choice of what to try them with."""
+        for client_id in client_ids:
+            if self._dispatch.is_failing(client_id):
+                self._pump(client_id)
+
+    def give_back(self) -> None:
+        """Have what waits here due at once, for another worker."""
+        for notice in self._dispatch.give_back():
+            self.note(Outcome(Told.PENDING, (PutNotice(replace(notice, due_at=self._parts.clock())),), ()))
+
+    def _prepare(self, notice: LogoutNotice, client: Mapping[str, Any] | None, on_told: OnTold) -> Prepared | Verdict:
+        if client is None:
+            return Verdict("client_unknown")
+        uri = client.get("backchannel_logout_uri")
+        if notice.channel is not Channel.BACKCHANNEL or not isinstance(uri, str):
+            return Verdict("no_backchannel_logout_uri")
+        parts = self._parts
+        claims = logout_token_claims(notice, issuer=parts.issuer, now=parts.clock(), lifetime_s=parts.settings.token_lifetime_s)
+        try:
+            token = parts.signer.sign_logout_token(claims, client)
+        except StoreError:
+            raise
+        except SessionExtError as err:
+            logger.warning("delivery: no logout token for client_id=%s: %s", notice.client_id, err)
+            return Verdict("no_key", is_recoverable=True)
+        except Exception:
+            logger.exception("delivery: no logout token for client_id=%s", notice.client_id)
+            return Verdict("internal_error", is_recoverable=True)
+        form = urlencode({"logout_token": token}).encode("ascii")
+        return Prepared(notice, uri, form, on_told, None if on_told is None else time.monotonic())

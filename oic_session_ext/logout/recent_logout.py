@@ -1,0 +1,70 @@
+"""What a browser has not yet seen of its logout, kept for a short while in the commit that ends the session.
+
+A server may die between that commit and the page, and a user may press a button twice. The browser then still sends the ended
+session's cookie, and gets the page with its front-channel frames after all. (The back channel needs no such help: its notices are
+in the store.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..model import EphemeralRecord, NoticeState, Told
+from ..store.changes import PutEphemeral
+from ..store.unit_of_work import UnitOfWork
+from .report import EndedRp
+
+KEPT_LOGOUT = "kept_logout"
+"""Kind of the short-lived records that hold it, by the ended session's cookie digest."""
+
+_KEPT_S = 120
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLogout:
+    """The RPs of an ended session, and the request that the user had agreed to; `redirect_uri` is to be checked again."""
+
+    rps: tuple[EndedRp, ...]
+    client_id: str | None
+    redirect_uri: str | None
+    state: str | None
+    ui_locales: tuple[str, ...]
+
+
+def keep_logout(uow: UnitOfWork, cookie_digest: str, kept: KeptLogout) -> None:
+    """Keep it for two minutes, for whoever still holds the secret of the ended session's cookie.
+
+    It is not taken when it is shown: an impatient user may ask more than twice, and to be asked again does no RP harm.
+    """
+    payload = {
+        "rps": [asdict(rp) for rp in kept.rps],
+        "client_id": kept.client_id,
+        "redirect_uri": kept.redirect_uri,
+        "state": kept.state,
+        "ui_locales": list(kept.ui_locales),
+    }
+    uow.add(PutEphemeral(EphemeralRecord(KEPT_LOGOUT, cookie_digest, uow.now + _KEPT_S, payload)))
+
+
+def kept_logout(uow: UnitOfWork, cookie_digest: str | None) -> KeptLogout | None:
+    """Return what this browser's cookie still has to see, None for nothing."""
+    record = None if cookie_digest is None else uow.ephemeral(KEPT_LOGOUT, cookie_digest)
+    if record is None:
+        return None
+    payload: Mapping[str, Any] = record.payload
+    rps = tuple(EndedRp(**rp) for rp in payload["rps"])
+    return KeptLogout(rps, payload["client_id"], payload["redirect_uri"], payload["state"], tuple(payload["ui_locales"]))
+
+
+def told_by_now(uow: UnitOfWork, rps: tuple[EndedRp, ...]) -> dict[str, Told]:
+    """Return what the store knows of these RPs' notices, one look-up each; one that is not there any more was delivered."""
+    told = {}
+    for notice_id in filter(None, (rp.notice_id for rp in rps)):
+        notice = uow.store.notice(notice_id)
+        if notice is None:
+            told[notice_id] = Told.DELIVERED
+        else:
+            told[notice_id] = Told.PENDING if notice.state is NoticeState.PENDING else Told.UNDELIVERABLE
+    return told

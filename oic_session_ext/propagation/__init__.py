@@ -1,1 +1,0 @@
-"""Telling the RPs that their session has ended: who, over which channel."""

@@ -1,0 +1,1 @@
+"""The authorization endpoint (OIDCC-3.1.2)."""

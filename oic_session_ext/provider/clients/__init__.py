@@ -1,0 +1,1 @@
+"""Client authentication and registration at the pyoidc seam."""

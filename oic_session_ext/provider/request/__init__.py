@@ -1,0 +1,1 @@
+"""One request at the pyoidc seam: its scope, its browser, its transaction, its response."""

@@ -1,0 +1,130 @@
+"""What belongs to one request at the pyoidc seam: its unit of work, its browser, and what the user has just answered.
+
+pyoidc hands neither the cookie nor the request on to the places that we override, so the scope travels in a context
+variable; it is set and reset by `Seam.in_scope` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from oic.utils.http_util import Response
+
+from ...logout.id_token_hint import Hint
+from ...model import OpSession
+from ...store.unit_of_work import UnitOfWork
+
+ResponseMode: TypeAlias = Literal["query", "fragment", "form_post"]
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedLogin:
+    """A user has just proved who they are to the OP's own login page.
+
+    `acr` says how, `auth_time` when (UTC seconds).
+    """
+
+    uid: str
+    acr: str
+    auth_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the user has answered on the OP's pages for the very request that is carried on now.
+
+    It comes from the server's own code, never from the request, so that no RP can claim an answer. `login` is one just made;
+    `is_signed_in` says that one was made a step before, for this request, and begun the present session; `has_chosen_account` that the
+    user wants to go on as the user of the present session (`prompt=select_account`).
+    """
+
+    login: CompletedLogin | None = None
+    is_signed_in: bool = False
+    has_chosen_account: bool = False
+    consent: Literal["allowed", "denied"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationContext:
+    """An authorization request whose client and redirect URI have been checked: errors may be redirected from here on.
+
+    `parameters` are the request's, as text; `max_age` is in seconds, the request's or the client's `default_max_age`; `hint` is the
+    verified `id_token_hint`. `subs` are the values of `sub` that the request may be answered for, by the hint and by the `claims`
+    parameter; None is anybody.
+    """
+
+    client_id: str
+    redirect_uri: str
+    response_type: frozenset[str]
+    response_mode: ResponseMode
+    state: str | None
+    prompt: frozenset[str]
+    max_age: int | None
+    parameters: Mapping[str, str]
+    hint: Hint | None = None
+    subs: frozenset[str] | None = None
+
+
+@dataclass(slots=True)
+class BrowserSession:
+    """The OP session of the browser that sent this request, and what its cookies are to become.
+
+    `present` is the live OP session now (None when nobody is signed in), `over` one that the cookie names but whose time is over,
+    `new_secret` the value of a session cookie to set. `ended` is true when the cookie must go. `carried_session` tells that the
+    request came with a live session. `headers` are the request's, lower-case.
+    """
+
+    cookie_header: str | None
+    headers: Mapping[str, str]
+    present: OpSession | None = None
+    over: OpSession | None = None
+    carried_session: bool = False
+    new_secret: str | None = None
+    ended: bool = False
+
+    def begin(self, session: OpSession, secret: str) -> None:
+        """Note that a session has just begun, or begun anew, in this browser."""
+        self.present, self.over, self.new_secret, self.ended = session, None, secret, False
+
+    def end(self) -> None:
+        """Note that the session of this browser has just ended."""
+        self.present, self.new_secret, self.ended = None, None, True
+
+
+@dataclass(slots=True)
+class RequestScope:
+    """One request at the seam.
+
+    `uow` is None for a provider that has no store. `grant_id` is the grant that an authorization request has made. `owner` is the
+    provider that answers: another one in the same process, asked meanwhile, has a scope of its own. `after_commit` makes the
+    response that depends on what comes after the commit (RPs are told only of what is durable); None leaves it as it is.
+    """
+
+    uow: UnitOfWork | None = None
+    browser: BrowserSession | None = None
+    answered: Answered = field(default_factory=Answered)
+    authorization: AuthorizationContext | None = None
+    grant_id: str | None = None
+    owner: object = None
+    after_commit: Callable[[], Response] | None = None
+
+
+_CURRENT: ContextVar[RequestScope | None] = ContextVar("oic_session_ext_request", default=None)
+
+
+def current_scope() -> RequestScope | None:
+    """Return the scope of the request being answered in this thread or task, None outside of one."""
+    return _CURRENT.get()
+
+
+def enter_scope(scope: RequestScope) -> Token[RequestScope | None]:
+    """Make a scope the current one; give the result to `leave_scope`."""
+    return _CURRENT.set(scope)
+
+
+def leave_scope(token: Token[RequestScope | None]) -> None:
+    """Make the scope before this one the current one again."""
+    _CURRENT.reset(token)

@@ -1,0 +1,1 @@
+"""The token, userinfo, revocation and introspection endpoints, and the tokens themselves."""

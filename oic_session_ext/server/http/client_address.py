@@ -1,0 +1,38 @@
+"""Which address a request came from, when proxies stand in front: only the word of trusted ones counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ...web.ip_address import parse_address
+from ..config.listen import ProxySettings
+
+
+def with_client_address(application: Callable[..., Iterable[bytes]], proxy: ProxySettings | None) -> Callable[..., Iterable[bytes]]:
+    """Return the application with `REMOTE_ADDR` set to the browser's address; without a proxy it is the peer's already."""
+    if proxy is None:
+        return application
+
+    def trusting(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ["REMOTE_ADDR"] = client_address(environ, proxy)
+        return application(environ, start_response)
+
+    return trusting
+
+
+def client_address(environ: Mapping[str, Any], proxy: ProxySettings) -> str:
+    """Return the nearest address that is not a trusted proxy's; what stands left of it anybody could have written."""
+    peer = str(environ.get("REMOTE_ADDR", ""))
+    name = "HTTP_" + proxy.client_address_header.upper().replace("-", "_")
+    hops = [hop.strip() for hop in str(environ.get(name, "")).split(",") if hop.strip()]
+    address = peer
+    while hops and _is_trusted(address, proxy):
+        address = hops.pop()
+    parsed = parse_address(address)
+    return peer if parsed is None else str(parsed)
+
+
+def _is_trusted(address: str, proxy: ProxySettings) -> bool:
+    parsed = parse_address(address)
+    return parsed is not None and any(parsed in network for network in proxy.trusted if network.version == parsed.version)

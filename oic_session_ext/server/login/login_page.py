@@ -1,0 +1,156 @@
+"""The login page: a user name and a password, asked for an RP's request or for nobody's."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from oic.utils.http_util import Response
+
+from ...clock import Clock
+from ...errors import InvalidRequest
+from ...model import OpSession
+from ...pages.security_headers import ANY_TARGET
+from ...provider import Answered, CompletedLogin, WebRequest
+from ...provider.authorization.request import check_authorization_request
+from ...provider.request.responses import RedirectResponse, page_response
+from ...provider.request.scope import AuthorizationContext
+from ...web.parameters import parse_parameters, single_values
+from ..config.client_description import shown_of
+from ..op import CONSENT_URL, LOGIN_URL, PASSWORD_ACR, BundledProvider, ConsentRedirect
+from .form_origin import check_form_origin
+from .throttle import LoginThrottle
+from .web_session import WaitingRequest, WebSession
+
+logger = logging.getLogger("oic_session_ext")
+
+
+class LoginPage:
+    """Shows the form, checks what comes back, and carries the waiting request on."""
+
+    def __init__(self, op: BundledProvider, throttle: LoginThrottle, clock: Clock) -> None:
+        self._op = op
+        self._throttle = throttle
+        self._clock = clock
+        self._path = f"{op.base_path}/{LOGIN_URL}"
+
+    def answer(self, request: WebRequest, web: WebSession) -> Response:
+        """Answer a request at the login page."""
+        if request.method != "POST":
+            return self._show(request, web)
+        check_form_origin(request.headers, self._op.origin)
+        form = single_values(parse_parameters(request.parameters()))
+        web.check_csrf_token(form.get("csrf", ""))
+        return self._go_on(request, web, form) if "continue" in form else self._sign_in(request, web, form)
+
+    def _show(self, request: WebRequest, web: WebSession) -> Response:
+        query = request.query
+        if not query:
+            return self._form(web, request_id="", query="")
+        context = check_authorization_request(query, client=self._op.client, verify_hint=self._op.verify_hint)
+        request_id = web.wait(query)
+        session = self._session_to_choose(request, context)
+        if session is not None:
+            web.ask(request_id, session.id)
+        return self._form(web, request_id=request_id, query=query, account=None if session is None else session.uid)
+
+    def _session_to_choose(self, request: WebRequest, context: AuthorizationContext) -> OpSession | None:
+        """Return the session that the user may choose to go on with, None where only a login answers the request (OIDCC-3.1.2.1)."""
+        if "select_account" not in context.prompt or "login" in context.prompt:
+            return None
+        session = self._op.session_of(request.cookie)
+        if session is None or (context.max_age is not None and self._clock() - session.auth_time >= context.max_age):
+            return None
+        client: Any = self._op.client(context.client_id)
+        return session if context.subs is None or self._op.sub_of(session.uid, client) in context.subs else None
+
+    def _go_on(self, request: WebRequest, web: WebSession, form: Mapping[str, str]) -> Response:
+        """Carry the waiting request on as the user who is signed in already and has just been chosen."""
+        waiting = web.waiting(form.get("request_id", ""))
+        if waiting is None:
+            raise InvalidRequest("this sign-in was open for too long; go back to the application and try again")
+        session = self._op.session_of(request.cookie)
+        if session is None or session.id != waiting.asked_of:  # it was not offered, or somebody else has signed in meanwhile
+            return RedirectResponse(f"{self._op.base_path}/authorization?{waiting.query}")
+        return self._carry_on(request, web, waiting.query, Answered(has_chosen_account=True))
+
+    def _sign_in(self, request: WebRequest, web: WebSession, form: Mapping[str, str]) -> Response:
+        request_id, username = form.get("request_id", ""), form.get("username", "")
+        # it goes on waiting: of a form that was sent twice the browser shows the second answer
+        waiting = web.waiting(request_id) if request_id else WaitingRequest("")
+        if waiting is None:
+            raise InvalidRequest("this sign-in was open for too long; go back to the application and try again")
+        with self._throttle.attempt(username, request.remote) as attempt:
+            if attempt.closed_for_s:
+                logger.warning("sign-in refused: too many failures, address=%s", request.remote)
+                refusal = self._again(request, web, form, waiting, "too_many_attempts", 429)
+                refusal.headers.append(("Retry-After", str(attempt.closed_for_s)))
+                return refusal
+            user = self._op.users.verify(username, form.get("password", ""))
+            if user is None:
+                logger.info("sign-in refused: wrong name or password, address=%s", request.remote)  # a name may be a mistyped password
+                self._throttle.note_failure(username, request.remote)
+                return self._again(request, web, form, waiting, "wrong_credentials", 403)
+            if attempt.has_failed_before:
+                self._throttle.note_success(username, request.remote)
+        login = CompletedLogin(user.uid, PASSWORD_ACR, self._clock())
+        if not waiting.query:
+            return self._op.sign_in(request, login)
+        return self._carry_on(request, web, waiting.query, Answered(login=login))
+
+    def _again(
+        self, request: WebRequest, web: WebSession, form: Mapping[str, str], waiting: WaitingRequest, problem: str, status: int
+    ) -> Response:
+        """Return the form with what was wrong, and with the account that it offered before."""
+        session = self._op.session_of(request.cookie) if waiting.asked_of is not None else None
+        return self._form(
+            web,
+            request_id=form.get("request_id", ""),
+            query=waiting.query,
+            username=form.get("username", ""),
+            account=session.uid if session is not None and session.id == waiting.asked_of else None,
+            problem=problem,
+            status=status,
+        )
+
+    def _carry_on(self, request: WebRequest, web: WebSession, query: str, answered: Answered) -> Response:
+        response = self._op.authorization_endpoint(query, request.cookie, request.headers, answered=answered)
+        if isinstance(response, ConsentRedirect):
+            # the consent page goes on with this very request, so that its prompt does not ask again after it
+            name = web.wait(query, is_signed_in=True)
+            cookies = [header for header in response.headers if header[0] == "Set-Cookie"]
+            return RedirectResponse(f"{self._op.base_path}/{CONSENT_URL}?request_id={name}", cookies)
+        return response
+
+    def _form(
+        self,
+        web: WebSession,
+        *,
+        request_id: str,
+        query: str,
+        username: str | None = None,
+        account: str | None = None,
+        problem: str | None = None,
+        status: int = 200,
+    ) -> Response:
+        asked: dict[str, Any] = dict(parse_qsl(query))
+        client: Any = self._op.client(asked.get("client_id", "")) if query else None
+        described = shown_of(client)
+        page = self._op.pages.render(
+            "login",
+            status=status,
+            ui_locales=str(asked.get("ui_locales", "")).split(),
+            form_targets=(ANY_TARGET,),  # the RP may redirect on, to an origin that only it knows
+            img_src=[described["logo_uri"]] if described["logo_uri"] else (),
+            action=self._path,
+            csrf=web.csrf_token(),
+            request_id=request_id,
+            login_hint=username if username is not None else asked.get("login_hint"),
+            client_name=None if client is None else client.get("client_name") or client["client_id"],
+            account=account,
+            problem=problem,
+            **described,
+        )
+        return page_response(page)

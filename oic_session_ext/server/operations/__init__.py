@@ -1,0 +1,1 @@
+"""What operators need: health, metrics, logs, stored keys and secrets, background work."""

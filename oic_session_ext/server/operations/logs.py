@@ -1,0 +1,55 @@
+"""The log, on standard error: lines for people or JSON for machines. Requests are not logged: their URLs may hold ID Tokens."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from ...web.printable import one_line
+from ..config.operations import LoggingSettings
+
+
+def configure_logging(settings: LoggingSettings) -> None:
+    """Send the process's log to standard error, in the form and from the level that the settings say."""
+    shared: list[structlog.typing.Processor] = [
+        _with_event_fields,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderers: list[structlog.typing.Processor] = (
+        [structlog.processors.JSONRenderer()]
+        if settings.format == "json"
+        else [_on_lines_of_its_own, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, *renderers],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level.upper())
+    for name in ("oic", "jwkest"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # they log requests and tokens
+    for name in ("cherrypy.error", "cherrypy.access", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _with_event_fields(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Give a line of `event_log` its fields as fields, in place of the text that has them all."""
+    line.update(getattr(line.get("_record"), "oic_event", {}))
+    return line
+
+
+def _on_lines_of_its_own(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Keep what a value holds from looking like another line, or like the terminal's own colours; a traceback's lines are indented."""
+    made = {name: one_line(value) if isinstance(value, str) else value for name, value in line.items()}
+    if isinstance(line.get("exception"), str):
+        made["exception"] = "\n".join(f"    {one_line(part)}" for part in line["exception"].split("\n"))
+    return made

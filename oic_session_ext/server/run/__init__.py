@@ -1,0 +1,1 @@
+"""How the bundled server starts, runs as several processes, and stops."""

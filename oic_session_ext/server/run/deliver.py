@@ -1,0 +1,39 @@
+"""`deliver`: a process that tells RPs of ended sessions and serves nobody."""
+
+from __future__ import annotations
+
+import logging
+import select
+import signal
+
+from ...cluster.consistency import CHECK_EVERY_S
+from ...errors import ConfigError
+from ..app import build_server
+from ..config.settings import ServerSettings
+from ..operations.logs import configure_logging
+from .signals import ReceivedSignals
+
+logger = logging.getLogger("oic_session_ext")
+
+
+def deliver(settings: ServerSettings) -> None:
+    """Deliver what is due until told to stop (SIGTERM, SIGINT); what is under way is finished first. SIGHUP rereads secrets and keys.
+
+    Raises: ConfigError, StoreUnavailable: as `build_server`; ConfigError also when the servers have keys by now that are not here.
+    """
+    if settings.store == "memory:":
+        raise ConfigError("store", "must be one that processes can share, not memory:")
+    configure_logging(settings.logging)
+    server = build_server(settings)
+    with ReceivedSignals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        server.op.start_delivery()
+        logger.info("delivering logout notices of %s", settings.issuer)
+        try:
+            while not select.select([signals], [], [], CHECK_EVERY_S)[0] or signals.take() == signal.SIGHUP:
+                server.shared.check()
+                if server.shared.problem is not None:
+                    raise ConfigError("keys", server.shared.problem)
+        finally:
+            server.op.stop_delivery()
+            server.store.close()
+    logger.info("stopped")

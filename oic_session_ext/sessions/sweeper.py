@@ -1,0 +1,73 @@
+"""Housekeeping beside the requests: sessions whose time is over are ended like any other, what has expired is removed.
+
+Bounded batches, so that it never holds the store for long; several servers may do it at once, each end has one winner.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ..clients.registry import ClientRegistry
+from ..clock import Clock
+from ..errors import Conflict, StoreError
+from ..events import NO_HOOKS, Hooks
+from ..settings import SessionManagementSettings
+from ..store.base import Store
+from ..store.unit_of_work import UnitOfWork
+from .op_session import end_if_over
+
+logger = logging.getLogger("oic_session_ext")
+
+SWEEP_EVERY_S = 30
+_BATCH = 200
+_BATCHES = 20
+
+
+class Sweeper:
+    """One sweep is one call; somebody else calls it every `SWEEP_EVERY_S` seconds."""
+
+    def __init__(
+        self, store: Store, clients: ClientRegistry, settings: SessionManagementSettings, clock: Clock, hooks: Hooks = NO_HOOKS
+    ) -> None:
+        self._store = store
+        self._hooks = hooks
+        self._clients = clients
+        self._settings = settings
+        self._clock = clock
+
+    def sweep(self) -> int:
+        """End the sessions that are over and remove what has expired; return how many sessions were ended.
+
+        Raises nothing, since the thread that calls it again and again ends at the first error.
+        """
+        try:
+            ended = self._end_sessions()
+            for _ in range(_BATCHES):
+                swept = self._store.sweep(self._clock(), _BATCH)
+                if max(swept.grants, swept.ephemerals, swept.notices) < _BATCH:
+                    break
+        except StoreError as err:
+            logger.warning("sweep put off: %s", err)
+            return 0
+        except Exception:
+            logger.exception("sweep: unexpected")
+            return 0
+        if ended:
+            logger.info("sweep: %d sessions were over", ended)
+        return ended
+
+    def _end_sessions(self) -> int:
+        ended = 0
+        for _ in range(_BATCHES):
+            over = self._store.due_op_sessions(self._clock(), _BATCH)
+            for session in over:
+                uow = UnitOfWork(self._store, self._clock(), hooks=self._hooks)
+                end_if_over(uow, session, self._clients, self._settings)
+                try:
+                    uow.commit()
+                    ended += 1
+                except Conflict:
+                    continue  # used or ended by somebody else in this moment; the next sweep looks again
+            if len(over) < _BATCH:
+                break
+        return ended

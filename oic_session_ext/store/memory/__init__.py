@@ -1,0 +1,1 @@
+"""The in-memory store engine, for tests and for trying out."""

@@ -1,0 +1,58 @@
+"""What is asked of a Redis server before a store is opened on it: that it is able to keep what it is given."""
+
+from __future__ import annotations
+
+import logging
+
+from redis.exceptions import AuthenticationError, MovedError, NoPermissionError, ResponseError
+
+from ...errors import ConfigError, StoreUnavailable
+from .connections import Connections
+
+_OLDEST = 7  # the first whose scripts are refused before they begin when memory or disk are full
+
+_log = logging.getLogger(__name__)
+
+
+def check_server(connections: Connections) -> None:
+    """Return when the server may hold a store; log a warning when a crash of it may cost what was committed.
+
+    Raises:
+        ConfigError: it refuses the user, is too old, may evict keys, or leaves the store's slot to another server of its cluster.
+        StoreUnavailable: it cannot be reached now.
+    """
+    try:
+        info = _info(connections)
+        connections.command("EXISTS")
+    except StoreUnavailable as err:
+        if isinstance(err.__cause__, AuthenticationError | NoPermissionError):
+            raise ConfigError("store", f"the server refuses the user: {err}") from err
+        if isinstance(err.__cause__, MovedError):
+            raise ConfigError("store", "the cluster keeps its keys on another server: name the one that holds their slot") from err
+        raise
+    version = info.get("redis_version", "0")
+    if int(version.partition(".")[0]) < _OLDEST:
+        raise ConfigError("store", f"the server is Redis {version}; it must be Redis {_OLDEST} or later, or Valkey")
+    policy = info.get("maxmemory_policy", "unknown")
+    if policy != "noeviction":
+        raise ConfigError("store", f"the server's maxmemory-policy is {policy}: it may forget sessions and notices; it must be noeviction")
+    if info.get("aof_enabled") != "1":
+        _log.warning("the Redis server has no append-only file: when it ends, what was committed since its last snapshot may be lost")
+    elif _appendfsync(connections) != "always":
+        _log.warning("the Redis server's appendfsync is not always: when its machine ends, commits of the last seconds may be lost")
+
+
+def _info(connections: Connections) -> dict[str, str]:
+    lines = connections.server_command("INFO").decode().splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def _appendfsync(connections: Connections) -> str:
+    """Return the setting; "" where asking for it is forbidden."""
+    try:
+        answer = connections.server_command("CONFIG", "GET", "appendfsync")
+    except StoreUnavailable as err:
+        if isinstance(err.__cause__, ResponseError):
+            return ""
+        raise
+    return answer[1].decode() if answer else ""

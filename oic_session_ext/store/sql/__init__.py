@@ -1,0 +1,1 @@
+"""The SQL store engine: SQLite and PostgreSQL."""
