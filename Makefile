@@ -66,25 +66,25 @@ growth: $(VENV)/installed-dev test-needs  ## measure stores of 1,000 to 1,000,00
 	@$(BIN)/python -m bench.growth $(GROWTH_ARGS)
 
 round-trips: $(VENV)/installed-dev test-needs  ## print how often each flow asks its store, on each engine
-	@$(BIN)/python -m tests.flows.round_trips
+	@$(BIN)/python -m tests.flows.machines.round_trips
 
 crash: $(VENV)/installed-dev test-needs  ## kill the server at random points of logouts: make crash [CRASH_ARGS="--logouts 1000 --seed 1"]
-	@$(BIN)/python -m tests.flows.crash $(CRASH_ARGS)
+	@$(BIN)/python -m tests.flows.machines.crash $(CRASH_ARGS)
 
 outage: $(VENV)/installed-dev test-needs  ## end PostgreSQL and Redis under load: make outage [OUTAGE_ARGS="--outages 20"]
-	@$(BIN)/python -m tests.flows.outage $(OUTAGE_ARGS)
+	@$(BIN)/python -m tests.flows.machines.outage $(OUTAGE_ARGS)
 
 crash-told: $(VENV)/installed-dev test-needs  ## ... and count what the RPs were told afterwards: make crash-told [CRASH_ARGS="--servers 2 --seed 1"]
-	@$(BIN)/python -m tests.flows.told_crash $(CRASH_ARGS)
+	@$(BIN)/python -m tests.flows.machines.told_crash $(CRASH_ARGS)
 
 fuzz: $(VENV)/installed-dev  ## try the parsers with far more than the tests do: make fuzz [FUZZ_EXAMPLES=20000 FUZZ_ARGS="-k cookie"]
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest -m fuzz $(FUZZ_ARGS) tests/parsers tests/examples
 
 hostile: $(VENV)/installed-dev  ## send hostile requests to a running OP: make hostile [HOSTILE_ARGS="--requests 100000 --seed 1"]
-	@$(BIN)/python -m tests.flows.hostile $(HOSTILE_ARGS)
+	@$(BIN)/python -m tests.flows.machines.hostile $(HOSTILE_ARGS)
 
 told: $(VENV)/installed-dev  ## log out from 20 RPs, 5 of them faulty, and print how long the user waits: make told [TOLD_ARGS="--logouts 20"]
-	@$(BIN)/python -m tests.flows.faulty_rps $(TOLD_ARGS)
+	@$(BIN)/python -m tests.flows.machines.faulty_rps $(TOLD_ARGS)
 
 matrix: $(VENV)/installed-dev test-needs $(NPM)/node_modules/.package-lock.json  ## measure what RPs see in which browser, write it to docs/browsers.md
 	@$(BIN)/python -m tests.browser.matrix docs/browsers.md $(MATRIX_ARGS)

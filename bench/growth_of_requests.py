@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.filled_stores import Filled, cpu_s_of
 from tests.bundled_op import OUT_URIS, OpBrowser
-from tests.flows.running_op import RunningOp
+from tests.flows.machines.running_op import RunningOp
 
 
 class RequestSteps:

@@ -26,7 +26,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.flows.engine import running_engine
+from tests.flows.machines.engine import running_engine
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = ("login", "token", "sso", "iframe", "logout")

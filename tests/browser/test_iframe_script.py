@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 from oic_session_ext.session_management.session_state import compute_session_state
 from oic_session_ext.web.origin import origin_of
 from tests.browser.conftest import ChromiumContexts
-from tests.test_session_state import ORIGINS
+from tests.session_management.test_session_state import ORIGINS
 
 SCRIPT = files("oic_session_ext.pages").joinpath("static", "check_session.js").read_text(encoding="utf-8")
 ORIGIN = "https://rp.example.org"

@@ -24,7 +24,7 @@ import argon2
 
 from oic_session_ext.server.config.yaml_document import read_yaml
 from tests.certification.throwaway_ca import ThrowawayCa
-from tests.flows.running_op import ROOT, RunningOp
+from tests.flows.machines.running_op import ROOT, RunningOp
 from tests.wsgi_browser import Answer
 
 OP_HOST, RP_HOST = "op.test", "rp.test"

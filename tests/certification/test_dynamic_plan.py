@@ -27,7 +27,7 @@ from tests.certification.relying_party import (
 )
 from tests.certification.suite import Suite
 from tests.certification.user_agent import UserAgent
-from tests.flows.running_op import ROOT
+from tests.flows.machines.running_op import ROOT
 
 _TAKEN_UP_S = 60
 

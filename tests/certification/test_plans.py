@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.certification.plans import PLANS
-from tests.flows.running_op import ROOT
+from tests.flows.machines.running_op import ROOT
 
 PLAYED = set(
     chain.from_iterable(re.findall(r'mark\.module\("([^"]+)"\)', file.read_text()) for file in Path(__file__).parent.glob("test_*.py"))

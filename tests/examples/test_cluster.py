@@ -19,9 +19,9 @@ from ruamel.yaml import YAML
 
 from oic_session_ext.server.config.loader import load_settings
 from tests.bundled_op import OpBrowser
-from tests.flows.forward import forward_to
-from tests.flows.nginx import nginx_or_skip
-from tests.flows.running_op import ROOT
+from tests.flows.machines.forward import forward_to
+from tests.flows.machines.nginx import nginx_or_skip
+from tests.flows.machines.running_op import ROOT
 from tests.store.postgresql_server import programs_or_skip
 from tests.store.redis_server import redis_program_or_skip
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bundled_op import browser, keys_file, make_op, op
-from tests.flows.running_op import RunningOp
+from tests.flows.machines.running_op import RunningOp
 
 __all__ = ["browser", "keys_file", "make_op", "op"]
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from tests.bundled_op import ISSUER, OUT_URIS, REDIRECT_URIS, SECRETS, VERIFIER, Op, OpBrowser, basic, make_settings, request_of
-from tests.flows.running_op import RunningOp, read_all
+from tests.flows.machines.running_op import RunningOp, read_all
 from tests.wsgi_browser import FORM, Answer
 
 EVIL = "https://evil.example.com/"

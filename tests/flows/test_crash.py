@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.crash import CrashRun
-from tests.flows.engine import NAMES, running_engine
+from tests.flows.machines.crash import CrashRun
+from tests.flows.machines.engine import NAMES, running_engine
 
 SEED = int(os.environ.get("CRASH_SEED", random.SystemRandom().randrange(10**6)))
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.bundled_op import CLIENTS
 from tests.examples.fault_rp_process import FaultRpProcess, serving_fault_rp
-from tests.flows.running_op import ROOT, RunningOp
+from tests.flows.machines.running_op import ROOT, RunningOp
 
 WAIT_S = 60
 

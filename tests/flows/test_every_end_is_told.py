@@ -20,8 +20,8 @@ from oic_session_ext.server.operations import background
 from oic_session_ext.testing.fake_clock import FakeClock
 from tests.bundled_op import CLIENTS, OpBrowser, make_settings
 from tests.examples.fault_rp_process import FaultRpProcess, serving_fault_rp
-from tests.flows.engine import NAMES, running_engine
-from tests.flows.running_op import RunningOp
+from tests.flows.machines.engine import NAMES, running_engine
+from tests.flows.machines.running_op import RunningOp
 from tests.wsgi_browser import Answer
 
 WAIT_S = 60

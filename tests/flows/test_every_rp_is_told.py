@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.examples.fault_rp_process import serving_fault_rp
-from tests.flows.faulty_rps import HEALTHY, ODD, REFUSING, SILENT, FaultyRps
+from tests.flows.machines.faulty_rps import HEALTHY, ODD, REFUSING, SILENT, FaultyRps
 
 DEADLINE_S = 1
 LOADED_S = 4

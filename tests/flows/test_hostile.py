@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.flows.hostile import HostileRun
-from tests.flows.hostile_checks import problems
-from tests.flows.hostile_flows import FLOWS
-from tests.flows.hostile_pool import Pool
-from tests.flows.hostile_pressure import guess_in_parallel, keep_threads_busy
-from tests.flows.hostile_request import ENDPOINTS, Request
-from tests.flows.hostile_server import HostileServer
-from tests.flows.hostile_values import MARK
+from tests.flows.machines.hostile import HostileRun
+from tests.flows.machines.hostile_checks import problems
+from tests.flows.machines.hostile_flows import FLOWS
+from tests.flows.machines.hostile_pool import Pool
+from tests.flows.machines.hostile_pressure import guess_in_parallel, keep_threads_busy
+from tests.flows.machines.hostile_request import ENDPOINTS, Request
+from tests.flows.machines.hostile_server import HostileServer
+from tests.flows.machines.hostile_values import MARK
 from tests.wsgi_browser import Answer
 
 SEED = int(os.environ.get("HOSTILE_SEED", random.SystemRandom().randrange(10**6)))

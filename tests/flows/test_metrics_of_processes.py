@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.flows.running_op import RunningOp
+from tests.flows.machines.running_op import RunningOp
 
 TOKEN = "a-token-that-prometheus-shows-1234"
 

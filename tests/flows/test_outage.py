@@ -13,9 +13,9 @@ import pytest
 
 from oic_session_ext.store import open_store
 from tests.bundled_op import OUT_URIS, OpBrowser
-from tests.flows.engine import running_engine
-from tests.flows.outage import SERVERS, OutageRun
-from tests.flows.running_op import RunningOp
+from tests.flows.machines.engine import running_engine
+from tests.flows.machines.outage import SERVERS, OutageRun
+from tests.flows.machines.running_op import RunningOp
 from tests.wsgi_browser import Answer
 
 

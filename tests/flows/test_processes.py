@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.bundled_op import OUT_URIS, SECRETS, basic
-from tests.flows.running_op import RunningOp, read_all
+from tests.flows.machines.running_op import RunningOp, read_all
 from tests.flows.test_tls import RunningTlsOp
 
 WORKERS = 2

@@ -11,7 +11,7 @@ import pytest
 
 from oic_session_ext.server.users import hash_password
 from tests.bundled_op import OUT_URIS, SECRETS, basic
-from tests.flows.running_op import RunningOp, read_all
+from tests.flows.machines.running_op import RunningOp, read_all
 
 HASHED_USERS = [{"username": "alice", "password_hash": hash_password("wonderland")}]
 

@@ -16,7 +16,7 @@ from oic_session_ext.crypto.private_file import load_or_create_private, replace_
 from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.server.operations.signing_keys import SigningKeys
 from tests.bundled_op import OUT_URIS, OpBrowser
-from tests.flows.running_op import RunningOp
+from tests.flows.machines.running_op import RunningOp
 from tests.flows.test_two_servers import is_unchanged, offline_code
 from tests.wsgi_browser import Answer
 

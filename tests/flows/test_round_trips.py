@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.engine import NAMES
-from tests.flows.round_trips import Count, measure_engine
+from tests.flows.machines.engine import NAMES
+from tests.flows.machines.round_trips import Count, measure_engine
 
 # The most that each flow may take: round trips to Redis, statements of SQL (without BEGIN and COMMIT), durable commits.
 MOST = {

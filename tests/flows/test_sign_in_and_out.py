@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.bundled_op import OUT_URIS, Op, OpBrowser
-from tests.flows.running_op import RunningOp
+from tests.flows.machines.running_op import RunningOp
 
 
 @pytest.mark.spec("SID-02", "SID-07", "SID-09", "SM-01", "RI-40", "RI-46", "RI-50", "CO-01")

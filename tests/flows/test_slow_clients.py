@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from oic_session_ext.server.config.listen import LimitSettings
-from tests.flows.running_op import RunningOp, read_all
+from tests.flows.machines.running_op import RunningOp, read_all
 from tests.flows.test_tls import RunningTlsOp
 
 HOST = b"Host: localhost\r\n"

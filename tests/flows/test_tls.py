@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from tests.bundled_op import OpBrowser
-from tests.flows.running_op import RunningOp
+from tests.flows.machines.running_op import RunningOp
 
 
 class RunningTlsOp(RunningOp):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.examples.fault_rp_process import FaultRpProcess, serving_fault_rp
-from tests.flows.engine import running_engine
-from tests.flows.told_crash import RPS, Told, ToldRun
+from tests.flows.machines.engine import running_engine
+from tests.flows.machines.told_crash import RPS, Told, ToldRun
 
 SEED = int(os.environ.get("CRASH_SEED", random.SystemRandom().randrange(10**6)))
 RUNS = [("sqlite", 1), ("postgresql", 2), ("redis", 2)]

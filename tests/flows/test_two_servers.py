@@ -13,9 +13,9 @@ import pytest
 from oic_session_ext.session_management.session_state import verify_session_state
 from oic_session_ext.web.origin import origin_of
 from tests.bundled_op import OUT_URIS, REDIRECT_URIS, OpBrowser
-from tests.flows.forward import forward_to
-from tests.flows.nginx import Nginx
-from tests.flows.running_op import RunningOp
+from tests.flows.machines.forward import forward_to
+from tests.flows.machines.nginx import Nginx
+from tests.flows.machines.running_op import RunningOp
 from tests.store.postgresql_server import postgresql_or_skip
 from tests.store.redis_server import DURABLE, running_redis
 from tests.wsgi_browser import Answer

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.bundled_op import CLIENTS, OUT_URIS, PASSWORDS, OpBrowser
-from tests.flows.forward import forward_to
-from tests.flows.running_op import ROOT
+from tests.flows.machines.forward import forward_to
+from tests.flows.machines.running_op import ROOT
 
 TARGET = "oic_session_ext.server.run.wsgi:application"
 
