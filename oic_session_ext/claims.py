@@ -24,7 +24,7 @@ _MOST_LOCALES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimsWanted:
+class RequestedClaims:
     """The claims of one answer.
 
     `wishes` are names, a language tag behind `#` among them, each with what it must be like: None, or the members `essential`, `value`
@@ -53,7 +53,7 @@ class ClaimsWanted:
         there = {name: value for name, value in available.items() if value is not None and value != ""}  # OIDCC-5.3.2
         if self.locales or any("#" in name for name in self.wishes):
             return self._told_in_languages(there)
-        return {name: there[name] for name, wish in self.wishes.items() if name in there and is_as_wished(there[name], wish)}
+        return {name: there[name] for name, wish in self.wishes.items() if name in there and matches_request(there[name], wish)}
 
     def _told_in_languages(self, there: Mapping[str, Any]) -> dict[str, Any]:
         by_name = {_comparable(name): value for name, value in there.items()}
@@ -62,7 +62,7 @@ class ClaimsWanted:
         for name, wish in self.wishes.items():
             is_plain = "#" in name or name not in in_languages
             forms = {name: by_name.get(_comparable(name))} if is_plain else self._forms(name, by_name)
-            told.update({form: value for form, value in forms.items() if value is not None and is_as_wished(value, wish)})
+            told.update({form: value for form, value in forms.items() if value is not None and matches_request(value, wish)})
         return told
 
     def _forms(self, name: str, by_name: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def consent_for_claims(request: Mapping[str, Any], of_scope: Mapping[str, Collec
     return frozenset(scope_of.get(name, f"claim {name}") for name in names - PROTOCOL_CLAIMS)
 
 
-def is_as_wished(value: Any, wish: Mapping[str, Any] | None) -> bool:
+def matches_request(value: Any, wish: Mapping[str, Any] | None) -> bool:
     """Tell whether a claim has the value, or one of the values, that a request wishes for; without such a wish it has.
 
     Values are compared as JSON has them, where `true` is not 1.

@@ -9,14 +9,14 @@ from .events import (
     BreakerOpened,
     Event,
     FrontchannelAsked,
+    NoticeDeferred,
     NoticeDelivered,
-    NoticePutOff,
     NoticeUndeliverable,
     SessionBegan,
     SessionEnded,
 )
 from .model import LogoutNotice
-from .web.printable import one_line
+from .web.printable import printable
 
 logger = logging.getLogger("oic_session_ext.events")
 
@@ -30,7 +30,7 @@ def log_event(event: Event) -> None:
     """
     level, name, fields = _line_of(event)
     if logger.isEnabledFor(level):
-        text = one_line(" ".join(f"{key}={value}" for key, value in fields.items()))
+        text = printable(" ".join(f"{key}={value}" for key, value in fields.items()))
         logger.log(level, "%s %s", name, text, extra={"oic_event": {"event": name, **fields}})
 
 
@@ -45,7 +45,7 @@ def _line_of(event: Event) -> tuple[int, str, Fields]:
             return logging.INFO, "frontchannel.asked", {"op_session_id": session.id, "clients": list(client_ids)}
         case NoticeDelivered(notice, latency_s):
             return logging.INFO, "notice.delivered", {**_fields_of(notice), "latency_s": round(latency_s, 3)}
-        case NoticePutOff(notice):
+        case NoticeDeferred(notice):
             return logging.INFO, "notice.put_off", {**_fields_of(notice), "problem": notice.problem, "due_at": notice.due_at}
         case NoticeUndeliverable(notice):
             return logging.WARNING, "notice.undeliverable", {**_fields_of(notice), "problem": notice.problem}

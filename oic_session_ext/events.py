@@ -49,7 +49,7 @@ class NoticeDelivered:
 
 
 @dataclass(frozen=True, slots=True)
-class NoticePutOff:
+class NoticeDeferred:
     """An attempt failed for a reason that may pass; the notice says what it was and when the next attempt is due."""
 
     notice: LogoutNotice
@@ -78,7 +78,7 @@ class BreakerClosed:
 
 
 Event: TypeAlias = (
-    SessionBegan | SessionEnded | FrontchannelAsked | NoticeDelivered | NoticePutOff | NoticeUndeliverable | BreakerOpened | BreakerClosed
+    SessionBegan | SessionEnded | FrontchannelAsked | NoticeDelivered | NoticeDeferred | NoticeUndeliverable | BreakerOpened | BreakerClosed
 )
 Listener: TypeAlias = Callable[[Event], None]
 
@@ -93,8 +93,8 @@ class Hooks:
     def __init__(self, *listeners: Listener) -> None:
         self._listeners = listeners
 
-    def tell(self, event: Event) -> None:
-        """Tell every listener, in order."""
+    def emit(self, event: Event) -> None:
+        """Call every listener with an event, in order."""
         for listener in self._listeners:
             try:
                 listener(event)

@@ -146,7 +146,7 @@ class NoticeState(StrEnum):
     UNDELIVERABLE = "undeliverable"
 
 
-class Told(StrEnum):
+class NotifyStatus(StrEnum):
     """What is known, at some moment, of whether an RP was told."""
 
     DELIVERED = "delivered"

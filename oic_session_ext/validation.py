@@ -12,7 +12,7 @@ Problem: TypeAlias = tuple[tuple[str | int, ...], str]
 """A key, relative to the model that reports it, and what is wrong with its value."""
 
 
-class CheckedModel(BaseModel):
+class ValidatedModel(BaseModel):
     """Keys and values: immutable, without unknown keys, each field documented by the text below it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

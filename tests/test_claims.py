@@ -7,14 +7,21 @@ from typing import Any
 
 import pytest
 
-from oic_session_ext.claims import ClaimsWanted, claims_of_scopes, consent_for_claims, is_as_wished, requested_claims, requested_locales
+from oic_session_ext.claims import (
+    RequestedClaims,
+    claims_of_scopes,
+    consent_for_claims,
+    matches_request,
+    requested_claims,
+    requested_locales,
+)
 
 OF_SCOPE = {"openid": ["sub"], "profile": ["name", "nickname"], "email": ["email"]}
 NAMES = {"name": "Alice", "name#de-CH": "Alize", "name#fr": "Alix", "name#ja-Kana-JP": "アリス", "email": "a@example.com"}
 
 
 def told(*wishes: str, locales: str = "", **valued: dict[str, Any]) -> dict[str, Any]:
-    return ClaimsWanted({**dict.fromkeys(wishes), **valued}, tuple(locales.split())).told(NAMES)
+    return RequestedClaims({**dict.fromkeys(wishes), **valued}, tuple(locales.split())).told(NAMES)
 
 
 @pytest.mark.spec("OIDCC-5.4")
@@ -46,7 +53,7 @@ def test_a_scope_wishes_for_its_claims_and_an_unknown_one_for_nothing() -> None:
     ],
 )
 def test_a_value_fits_a_wish_only_as_json_has_them(value: Any, wish: dict[str, Any] | None, fits: bool) -> None:
-    assert is_as_wished(value, wish) is fits
+    assert matches_request(value, wish) is fits
 
 
 @pytest.mark.spec("OIDCC-5.5.1")
@@ -56,7 +63,7 @@ def test_what_does_not_fit_or_is_not_there_is_left_out_and_the_rest_is_told() ->
 
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_a_claim_without_content_is_not_told(nothing: str | None) -> None:
-    assert ClaimsWanted({"name": None, "verified": None}).told({"name": nothing, "verified": False}) == {"verified": False}
+    assert RequestedClaims({"name": None, "verified": None}).told({"name": nothing, "verified": False}) == {"verified": False}
 
 
 @pytest.mark.spec("OIDCC-5.2")
@@ -105,14 +112,14 @@ def test_a_wish_for_a_value_holds_in_every_language() -> None:
 
 @pytest.mark.spec("OIDCC-5.2")
 def test_a_language_without_the_plain_claim_is_enough() -> None:
-    assert ClaimsWanted({"name": None}, ("fr",)).told({"name#fr": "Alix"}) == {"name": "Alix"}
-    assert ClaimsWanted({"name": None}).told({"name#fr": "Alix"}) == {}
+    assert RequestedClaims({"name": None}, ("fr",)).told({"name#fr": "Alix"}) == {"name": "Alix"}
+    assert RequestedClaims({"name": None}).told({"name#fr": "Alix"}) == {}
 
 
 def test_whoever_keeps_the_claims_is_asked_for_each_form_that_may_serve() -> None:
     wish = {"essential": True}
 
-    assert ClaimsWanted({"name": wish, "email#fr": None}, ("de-CH", "fr")).names() == {
+    assert RequestedClaims({"name": wish, "email#fr": None}, ("de-CH", "fr")).names() == {
         "name": wish,
         "email#fr": None,
         "name#de-CH": wish,

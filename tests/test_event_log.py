@@ -14,8 +14,8 @@ from oic_session_ext.events import (
     Event,
     FrontchannelAsked,
     Hooks,
+    NoticeDeferred,
     NoticeDelivered,
-    NoticePutOff,
     NoticeUndeliverable,
     SessionBegan,
     SessionEnded,
@@ -30,7 +30,7 @@ EVENTS: list[tuple[Event, int, str]] = [
     (SessionEnded(SESSION, Reason.ADMIN, (NOTICE,)), logging.INFO, "logout.started"),
     (FrontchannelAsked(SESSION, ("rp-a",)), logging.INFO, "frontchannel.asked"),
     (NoticeDelivered(NOTICE, 0.25), logging.INFO, "notice.delivered"),
-    (NoticePutOff(NOTICE), logging.INFO, "notice.put_off"),
+    (NoticeDeferred(NOTICE), logging.INFO, "notice.put_off"),
     (NoticeUndeliverable(NOTICE), logging.WARNING, "notice.undeliverable"),
     (BreakerOpened("rp-a", 1), logging.WARNING, "breaker.opened"),
     (BreakerClosed("rp-a"), logging.INFO, "breaker.closed"),
@@ -75,7 +75,7 @@ def test_a_listener_that_fails_keeps_nobody_else_from_hearing(caplog: pytest.Log
     def broken(_: Event) -> None:
         raise ValueError("no")
 
-    Hooks(broken, heard.append).tell(BreakerClosed("rp-a"))
+    Hooks(broken, heard.append).emit(BreakerClosed("rp-a"))
 
     assert heard == [BreakerClosed("rp-a")]
     assert "a listener failed on BreakerClosed" in caplog.text

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from ..clock import system_clock
-from ..web.printable import one_line
+from ..web.printable import printable
 from .config_file import config_argument, load_settings_or_exit
-from .printed import counted, json_line
+from .output import counted, json_line
 
 
 @click.command("doctor")
@@ -39,9 +39,9 @@ def doctor_command(config: Path, offline: bool, ca_file: Path | None, strict: bo
         if as_json:
             click.echo(json_line({**asdict(finding), "severity": finding.severity.value}))
         else:
-            click.echo(one_line(f"{finding.severity.value}: {finding.about}: {finding.what}"))
-            click.echo(one_line(f"    {finding.breaks}"))
-            click.echo(one_line(f"    To mend it: {finding.mend}"))
+            click.echo(printable(f"{finding.severity.value}: {finding.about}: {finding.what}"))
+            click.echo(printable(f"    {finding.impact}"))
+            click.echo(printable(f"    To fix it: {finding.fix}"))
     click.echo(", ".join(counted(counts[severity], severity.value) for severity in Severity), err=True)
     if counts[Severity.PROBLEM] or (strict and counts[Severity.WARNING]):
         raise SystemExit(1)

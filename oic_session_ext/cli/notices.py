@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..clock import system_clock
-from ..web.printable import one_line
+from ..web.printable import printable
 from .config_file import config_argument
-from .printed import counted, json_line, time_text
-from .store_of import opened_store
+from .output import counted, json_line, time_text
+from .store_option import opened_store
 from .users import is_terminal
 
 if TYPE_CHECKING:
@@ -181,18 +181,18 @@ def _line(notice: LogoutNotice) -> str:
     due = "due" if notice.state == "pending" else "kept until"
     return "\t".join(
         [
-            one_line(notice.id),
+            printable(notice.id),
             notice.state.value,
-            one_line(notice.client_id),
-            one_line(notice.uid),
+            printable(notice.client_id),
+            printable(notice.uid),
             notice.reason.value,
             f"ended {time_text(notice.ended_at)}",
             counted(notice.attempts, "attempt"),
             f"{due} {time_text(notice.due_at)}",
-            one_line(notice.problem) or "no problem",
+            printable(notice.problem) or "no problem",
         ]
     )
 
 
 def _shown(name: str, value: Any) -> str:
-    return time_text(value) if name.endswith("_at") else one_line(str(value))
+    return time_text(value) if name.endswith("_at") else printable(str(value))

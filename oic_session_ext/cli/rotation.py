@@ -16,7 +16,7 @@ from ..errors import ConfigError, SessionExtError
 from .config_file import BAD_SETTINGS_EXIT_CODE, config_argument, load_settings_or_exit
 
 if TYPE_CHECKING:
-    from ..server.operations.shared_secrets import Kept, SharedSecrets
+    from ..server.operations.shared_secrets import SharedSecret, SharedSecrets
 
 _SERVERS_FOLLOW = "; running servers take it up with their next requests, those whose file is another need a copy"
 
@@ -28,7 +28,7 @@ class RotatedKind:
     `pick` finds it among a server's secrets, `cells` says what is shown of each id, `lost` what `--now` may cost.
     """
 
-    pick: Callable[[SharedSecrets], Kept[Any]]
+    pick: Callable[[SharedSecrets], SharedSecret[Any]]
     cells: Callable[[Any, str], Sequence[str]]
     lost: str
 
@@ -41,7 +41,7 @@ def list_command(kind: RotatedKind, about: str) -> click.Command:
     def command(config: Path) -> None:
         with opened(config) as shared:
             now, kept = system_clock(), kind.pick(shared)
-            for one in kept.held.believed:
+            for one in kept.held.accepted:
                 click.echo("\t".join([one, *kind.cells(kept.held, one), _state_of(kept, one, now)]))
 
     return command
@@ -87,7 +87,7 @@ def opened(config: Path) -> Iterator[SharedSecrets]:
         raise SystemExit(1) from err
 
 
-def _carry_out(kept: Kept[Any], stage: str | None, at_once: bool) -> None:
+def _carry_out(kept: SharedSecret[Any], stage: str | None, at_once: bool) -> None:
     from ..cluster.rotation import TooEarly
 
     now, rotation = system_clock(), kept.rotation
@@ -111,18 +111,18 @@ def _carry_out(kept: Kept[Any], stage: str | None, at_once: bool) -> None:
         click.echo(new.to_text(), nl=False)
     if stage == "promote":
         rotation.promoted(new, now)
-        done = f"in use: {', '.join(new.in_use)}; --retire the old when it is time (see list)"
+        done = f"in use: {', '.join(new.active)}; --retire the old when it is time (see list)"
     elif stage == "retire":
-        done = f"retired: {', '.join(one for one in held.believed if one not in new.believed)}"
+        done = f"retired: {', '.join(one for one in held.accepted if one not in new.accepted)}"
     else:
         rotation.announce(new, now)
-        added = [one for one in new.believed if one not in new.in_use]
+        added = [one for one in new.accepted if one not in new.active]
         done = f"added: {', '.join(added)}; --promote from {_time(rotation.may_be_used_at(now))} on"
     click.echo(done + (_SERVERS_FOLLOW if is_kept else ""), err=True)
 
 
-def _state_of(kept: Kept[Any], one: str, now: int) -> str:
-    if one in kept.held.in_use:
+def _state_of(kept: SharedSecret[Any], one: str, now: int) -> str:
+    if one in kept.held.active:
         return "in use"
     if one in kept.rotation.announced(kept.held, now):
         if kept.agreement.is_lacked(one, now):

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..clock import system_clock
-from ..web.printable import one_line
+from ..web.printable import printable
 from .config_file import config_argument
-from .printed import counted, json_line, time_text
-from .store_of import opened_store
+from .output import counted, json_line, time_text
+from .store_option import opened_store
 from .users import is_terminal
 
 if TYPE_CHECKING:
@@ -202,12 +202,12 @@ def _session_line(session: OpSession) -> str:
     until = time_text(min(session.idle_expires_at, session.expires_at))
     return "\t".join(
         [
-            one_line(session.id),
-            one_line(session.uid),
+            printable(session.id),
+            printable(session.uid),
             f"since {time_text(session.created_at)}",
             f"active {time_text(session.last_active_at)}",
             f"expires {until}" if session.is_live(system_clock()) else f"over since {until}",
-            one_line(", ".join(rp.client_id for rp in session.rp_sessions)) or "no clients",
+            printable(", ".join(rp.client_id for rp in session.rp_sessions)) or "no clients",
         ]
     )
 
@@ -217,7 +217,7 @@ def _session_paragraph(facts: dict[str, Any]) -> Iterator[str]:
         if name not in ("clients", "rp_sessions"):
             yield f"{name}: {_shown(name, value)}"
     for rp in facts["rp_sessions"]:
-        yield f"client {one_line(rp['client_id'])}"
+        yield f"client {printable(rp['client_id'])}"
         for name in ("sub", "sid", "created_at"):
             yield f"  {name}: {_shown(name, rp[name])}"
         yield f"  told by: {', '.join(rp['told']) or 'nothing'}"
@@ -225,10 +225,10 @@ def _session_paragraph(facts: dict[str, Any]) -> Iterator[str]:
 
 def _end_line(session: OpSession, told: dict[str, list[str]]) -> str:
     clients = [f"{rp.client_id} ({', '.join(told.get(rp.client_id, ['not told']))})" for rp in session.rp_sessions]
-    return "\t".join([one_line(session.id), one_line(session.uid), one_line(", ".join(clients)) or "no clients"])
+    return "\t".join([printable(session.id), printable(session.uid), printable(", ".join(clients)) or "no clients"])
 
 
 def _shown(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return time_text(value) if name.endswith(("_at", "_time")) else one_line(str(value))
+    return time_text(value) if name.endswith(("_at", "_time")) else printable(str(value))

@@ -33,18 +33,18 @@ class Rotated(Protocol):
     """Secrets or keys of which some make new things and all are believed; each has a public id."""
 
     @property
-    def in_use(self) -> tuple[str, ...]:
+    def active(self) -> tuple[str, ...]:
         """The ids of what new things are made with."""
         ...
 
     @property
-    def believed(self) -> tuple[str, ...]:
+    def accepted(self) -> tuple[str, ...]:
         """The ids of all that is believed."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class Consistency:
     """The servers' agreement on one kind of secrets, by its name in the settings file.
 
     `lifetime_s` says how long what is made with them is good at most.
@@ -62,7 +62,7 @@ class Agreement:
         for _ in range(_ATTEMPTS):
             used = self._used_by_others(held)
             with suppress(Conflict):  # another server was first
-                self.store.commit([ClaimFact(self._fact, " ".join(held.in_use), instead_of=used)])
+                self.store.commit([ClaimFact(self._fact, " ".join(held.active), instead_of=used)])
                 self._note_in_use(held, now)
                 return
         raise StoreUnavailable(f"the servers do not agree on {self.name}: too many start at once")
@@ -75,7 +75,7 @@ class Agreement:
         self._used_by_others(held)
         self._note_in_use(held, now)
         announced = self.store.ephemeral(ANNOUNCED, self.name, now)
-        lacked = [one for one in announced.payload["ids"] if one not in held.believed] if announced is not None else []
+        lacked = [one for one in announced.payload["ids"] if one not in held.accepted] if announced is not None else []
         if lacked:
             self.store.commit([PutEphemeral(EphemeralRecord(_LACKED, self._key(one), now + _LACKED_FOR_S)) for one in lacked])
 
@@ -90,7 +90,7 @@ class Agreement:
 
     def used_elsewhere(self, held: Rotated) -> list[str]:
         """Return the ids of what the servers of the store use and this one lacks."""
-        return [one for one in self.used() if one not in held.believed]
+        return [one for one in self.used() if one not in held.accepted]
 
     def used(self) -> list[str]:
         """Return the ids of what the servers of the store use: what the one that came last said."""
@@ -98,19 +98,19 @@ class Agreement:
 
     def adopt(self, held: Rotated, now: int) -> None:
         """Have the servers agree on what is held here, whatever they used before."""
-        self.store.commit([ClaimFact(self._fact, " ".join(held.in_use), instead_of=self.store.fact(self._fact))])
+        self.store.commit([ClaimFact(self._fact, " ".join(held.active), instead_of=self.store.fact(self._fact))])
         self._note_in_use(held, now)
 
     @property
     def _fact(self) -> str:
-        return in_use_fact(self.name)
+        return active_fact(self.name)
 
     def _key(self, one: str) -> str:
         return f"{self.name} {one}"
 
     def _used_by_others(self, held: Rotated) -> str | None:
         used = self.store.fact(self._fact)
-        lacked = [one for one in (used or "").split() if one not in held.believed]
+        lacked = [one for one in (used or "").split() if one not in held.accepted]
         if lacked:
             raise ConfigError(
                 self.name,
@@ -123,7 +123,7 @@ class Agreement:
         """Keep the instant until which things made from now on live, seldom enough to cost nothing."""
         needed = now + self.lifetime_s
         changes = []
-        for one in held.in_use:
+        for one in held.active:
             until = self.lives_until(one, now)
             if until is None or until < needed:
                 changes.append(PutEphemeral(EphemeralRecord(_IN_USE, self._key(one), needed + _NOTE_AHEAD_S)))
@@ -131,7 +131,7 @@ class Agreement:
             self.store.commit(changes)
 
 
-def in_use_fact(name: str) -> str:
+def active_fact(name: str) -> str:
     """Return under which name a store keeps the ids of the secrets or keys that its servers use."""
     return f"{name} in use"
 

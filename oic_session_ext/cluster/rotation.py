@@ -13,7 +13,7 @@ from typing import Protocol, Self
 from ..errors import SessionExtError
 from ..model import EphemeralRecord
 from ..store.changes import DeleteEphemeral, PutEphemeral
-from .consistency import ANNOUNCED, Agreement, Rotated
+from .consistency import ANNOUNCED, Consistency, Rotated
 
 _ANNOUNCED_FOR_S = 3650 * 86400
 
@@ -25,7 +25,7 @@ class Rotatable(Rotated, Protocol):
         """Return these and fresh ones that are believed and not used yet."""
         ...
 
-    def with_in_use(self, ids: Collection[str]) -> Self:
+    def with_active(self, ids: Collection[str]) -> Self:
         """Return the same, with these in use."""
         ...
 
@@ -57,7 +57,7 @@ class Rotation:
     `wait_s` is how long what is announced must have been known before it is used.
     """
 
-    agreement: Agreement
+    agreement: Consistency
     wait_s: int
 
     def begin(self, held: Rotatable) -> Rotatable:
@@ -65,13 +65,13 @@ class Rotation:
 
         Raises: NotNow: a rotation is under way.
         """
-        if set(held.believed) != set(held.in_use):
+        if set(held.accepted) != set(held.active):
             raise NotNow("a rotation is under way; end it with --promote or --retire first")
         return held.with_next()
 
     def announce(self, held: Rotatable, now: int) -> None:
         """Say which are to be used next: those of `held` that are not used."""
-        ids = [one for one in held.believed if one not in held.in_use]
+        ids = [one for one in held.accepted if one not in held.active]
         record = EphemeralRecord(ANNOUNCED, self.agreement.name, now + _ANNOUNCED_FOR_S, {"ids": ids, "at": now})
         self.agreement.store.commit([PutEphemeral(record)])
 
@@ -80,7 +80,7 @@ class Rotation:
         record = self.agreement.store.ephemeral(ANNOUNCED, self.agreement.name, now)
         if record is None:
             return ()
-        return tuple(one for one in held.believed if one in record.payload["ids"] and one not in held.in_use)
+        return tuple(one for one in held.accepted if one in record.payload["ids"] and one not in held.active)
 
     def may_be_used_at(self, now: int) -> int:
         """Return the instant from which on what is announced may be used."""
@@ -103,7 +103,7 @@ class Rotation:
                 raise TooEarly("what was announced is too new to be known everywhere", at)
             if any(self.agreement.is_lacked(one, now) for one in ids):
                 raise TooEarly("a server that runs has not got what was announced; give it the same list", None)
-        return held.with_in_use(ids)
+        return held.with_active(ids)
 
     def promoted(self, held: Rotatable, now: int) -> None:
         """Say that what was announced is in use, and that everybody must believe it by now."""
@@ -131,4 +131,4 @@ class Rotation:
     def old(self, held: Rotated, now: int) -> tuple[str, ...]:
         """Return the ids of what is neither in use nor to be used next."""
         announced = self.announced(held, now)
-        return tuple(one for one in held.believed if one not in held.in_use and one not in announced)
+        return tuple(one for one in held.accepted if one not in held.active and one not in announced)

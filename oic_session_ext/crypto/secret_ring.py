@@ -25,7 +25,7 @@ _NEW_SECRET_BYTES = 48
 class SecretRing:
     """A list of secrets; the first is in use.
 
-    A running server may be given another list (`take_up`), so whoever makes or opens something asks for its key each time.
+    A running server may be given another list (`replace_with`), so whoever makes or opens something asks for its key each time.
 
     Raises: ConfigError: there is none, one has fewer than 32 bytes, or one is there twice.
     """
@@ -82,7 +82,7 @@ class SecretRing:
             keys = derived[purpose, length] = tuple(_derive(secret, purpose, length) for secret in self._secrets)
         return keys
 
-    def take_up(self, other: SecretRing) -> None:
+    def replace_with(self, other: SecretRing) -> None:
         """Be the ring that `other` is from now on."""
         self._secrets, self._derived = other._secrets, {}
 
@@ -97,12 +97,12 @@ class SecretRing:
         return tuple(key.hex() for key in self.derive_all("fingerprint", 16))
 
     @property
-    def in_use(self) -> tuple[str, ...]:
+    def active(self) -> tuple[str, ...]:
         """The ids of what new things are made with."""
         return (self.fingerprint,)
 
     @property
-    def believed(self) -> tuple[str, ...]:
+    def accepted(self) -> tuple[str, ...]:
         """The ids of all that is believed, that in use first."""
         return self.fingerprints
 
@@ -110,7 +110,7 @@ class SecretRing:
         """Return a ring that believes a fresh secret besides."""
         return SecretRing([*self._secrets, secrets.token_bytes(_NEW_SECRET_BYTES)])
 
-    def with_in_use(self, ids: Collection[str]) -> SecretRing:
+    def with_active(self, ids: Collection[str]) -> SecretRing:
         """Return a ring of the same secrets that uses this one of them."""
         return SecretRing(sorted(self._secrets, key=lambda secret: _fingerprint(secret) not in ids))
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..clients.registry import ClientRegistry
 from ..errors import InvalidRequest, UnknownClient
-from ..model import LogoutNotice, OpSession, Reason, RpSession, Told
+from ..model import LogoutNotice, NotifyStatus, OpSession, Reason, RpSession
 from ..sessions.op_session import ENDED_SID, end_op_session
 from ..settings import SessionManagementSettings
 from ..store.unit_of_work import UnitOfWork
@@ -24,7 +24,7 @@ from ..web.parameters import with_parameters
 from .confirmation import PendingLogout, issue_confirmation, take_confirmation
 from .end_session_request import EndSessionRequest
 from .id_token_hint import BadHint, Hint, HintKeys, HintProblem, verify_id_token_hint
-from .recent_logout import KeptLogout, keep_logout, kept_logout, told_by_now
+from .recent_logout import RecentLogout, notified_by_now, recent_logout, remember_logout
 from .report import EndedRp, ended_rps, shown_name
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -91,7 +91,7 @@ class LoggedOut:
     ui_locales: tuple[str, ...]
     client_name: str | None = None
     rps: tuple[EndedRp, ...] = ()
-    told: Mapping[str, Told] = field(default_factory=lambda: MappingProxyType({}))
+    told: Mapping[str, NotifyStatus] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +143,9 @@ def start_end_session(
         raise UnknownClient("the application is not registered here")
     found = _examine(request, op_session, uow, parts)
     if op_session is None:
-        kept = kept_logout(uow, cookie_digest)
+        kept = recent_logout(uow, cookie_digest)
         rps = () if kept is None else kept.rps
-        return _logged_out(found, request.state, request.ui_locales, parts, rps=rps, told=told_by_now(uow, rps))
+        return _logged_out(found, request.state, request.ui_locales, parts, rps=rps, told=notified_by_now(uow, rps))
     if found.must_ask or parts.settings.ask == "always":
         pending = PendingLogout(found.client_id, found.redirect_uri, request.state, found.problem, request.ui_locales)
         confirmation = issue_confirmation(uow, op_session, pending, parts.settings.confirmation_lifetime_s)
@@ -182,12 +182,12 @@ def resume_end_session(cookie_digest: str | None, uow: UnitOfWork, parts: EndSes
 
     For an answer that comes once more after it has ended the session: the button was pressed twice, or the first response was lost.
     """
-    kept = kept_logout(uow, cookie_digest)
+    kept = recent_logout(uow, cookie_digest)
     if kept is None:
         return None
     is_registered = kept.redirect_uri is not None and _is_registered(kept.redirect_uri, kept.client_id, parts)
     found = _Findings(kept.client_id, kept.redirect_uri if is_registered else None)
-    return _logged_out(found, kept.state, kept.ui_locales, parts, rps=kept.rps, told=told_by_now(uow, kept.rps))
+    return _logged_out(found, kept.state, kept.ui_locales, parts, rps=kept.rps, told=notified_by_now(uow, kept.rps))
 
 
 def _examine(request: EndSessionRequest, op_session: OpSession | None, uow: UnitOfWork, parts: EndSessionParts) -> _Findings:
@@ -271,7 +271,7 @@ def _end(
     notices = tuple(end_op_session(uow, op_session, reason, parts.clients, parts.settings, on_page=True, due_in_s=parts.lease_s))
     rps = ended_rps(op_session, notices, parts.clients, parts.issuer, parts.settings.delivery)
     if any(rp.frame for rp in rps) or (was_asked and found.redirect_uri is not None):
-        keep_logout(uow, op_session.cookie_digest, KeptLogout(rps, found.client_id, found.redirect_uri, state, ui_locales))
+        remember_logout(uow, op_session.cookie_digest, RecentLogout(rps, found.client_id, found.redirect_uri, state, ui_locales))
     return _logged_out(found, state, ui_locales, parts, ended=op_session, notices=notices, rps=rps)
 
 
@@ -284,7 +284,7 @@ def _logged_out(
     ended: OpSession | None = None,
     notices: tuple[LogoutNotice, ...] = (),
     rps: tuple[EndedRp, ...] = (),
-    told: Mapping[str, Told] = MappingProxyType({}),
+    told: Mapping[str, NotifyStatus] = MappingProxyType({}),
 ) -> LoggedOut:
     redirect_to = found.redirect_uri
     if redirect_to is not None and state is not None:  # an empty state is a state

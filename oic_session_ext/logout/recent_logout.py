@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..model import EphemeralRecord, NoticeState, Told
+from ..model import EphemeralRecord, NoticeState, NotifyStatus
 from ..store.changes import PutEphemeral
 from ..store.unit_of_work import UnitOfWork
 from .report import EndedRp
@@ -23,7 +23,7 @@ _KEPT_S = 120
 
 
 @dataclass(frozen=True, slots=True)
-class KeptLogout:
+class RecentLogout:
     """The RPs of an ended session, and the request that the user had agreed to; `redirect_uri` is to be checked again."""
 
     rps: tuple[EndedRp, ...]
@@ -33,7 +33,7 @@ class KeptLogout:
     ui_locales: tuple[str, ...]
 
 
-def keep_logout(uow: UnitOfWork, cookie_digest: str, kept: KeptLogout) -> None:
+def remember_logout(uow: UnitOfWork, cookie_digest: str, kept: RecentLogout) -> None:
     """Keep it for two minutes, for whoever still holds the secret of the ended session's cookie.
 
     It is not taken when it is shown: an impatient user may ask more than twice, and to be asked again does no RP harm.
@@ -48,23 +48,23 @@ def keep_logout(uow: UnitOfWork, cookie_digest: str, kept: KeptLogout) -> None:
     uow.add(PutEphemeral(EphemeralRecord(KEPT_LOGOUT, cookie_digest, uow.now + _KEPT_S, payload)))
 
 
-def kept_logout(uow: UnitOfWork, cookie_digest: str | None) -> KeptLogout | None:
+def recent_logout(uow: UnitOfWork, cookie_digest: str | None) -> RecentLogout | None:
     """Return what this browser's cookie still has to see, None for nothing."""
     record = None if cookie_digest is None else uow.ephemeral(KEPT_LOGOUT, cookie_digest)
     if record is None:
         return None
     payload: Mapping[str, Any] = record.payload
     rps = tuple(EndedRp(**rp) for rp in payload["rps"])
-    return KeptLogout(rps, payload["client_id"], payload["redirect_uri"], payload["state"], tuple(payload["ui_locales"]))
+    return RecentLogout(rps, payload["client_id"], payload["redirect_uri"], payload["state"], tuple(payload["ui_locales"]))
 
 
-def told_by_now(uow: UnitOfWork, rps: tuple[EndedRp, ...]) -> dict[str, Told]:
+def notified_by_now(uow: UnitOfWork, rps: tuple[EndedRp, ...]) -> dict[str, NotifyStatus]:
     """Return what the store knows of these RPs' notices, one look-up each; one that is not there any more was delivered."""
     told = {}
     for notice_id in filter(None, (rp.notice_id for rp in rps)):
         notice = uow.store.notice(notice_id)
         if notice is None:
-            told[notice_id] = Told.DELIVERED
+            told[notice_id] = NotifyStatus.DELIVERED
         else:
-            told[notice_id] = Told.PENDING if notice.state is NoticeState.PENDING else Told.UNDELIVERABLE
+            told[notice_id] = NotifyStatus.PENDING if notice.state is NoticeState.PENDING else NotifyStatus.UNDELIVERABLE
     return told

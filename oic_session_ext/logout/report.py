@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from ..clients.registry import ClientRegistry
-from ..model import Channel, LogoutNotice, OpSession, Told
+from ..model import Channel, LogoutNotice, NotifyStatus, OpSession
 from ..settings import DeliverySettings
 from .frontchannel import frontchannel_frame, plan_frontchannel
 
@@ -35,9 +35,9 @@ class RpStatus(StrEnum):
 
 
 _BY_NOTICE = {
-    Told.DELIVERED: (RpStatus.SIGNED_OUT, RpStatus.SIGNED_OUT_AND_ASKED),
-    Told.PENDING: (RpStatus.PENDING, RpStatus.PENDING_AND_ASKED),
-    Told.UNDELIVERABLE: (RpStatus.UNREACHABLE, RpStatus.UNREACHABLE_AND_ASKED),
+    NotifyStatus.DELIVERED: (RpStatus.SIGNED_OUT, RpStatus.SIGNED_OUT_AND_ASKED),
+    NotifyStatus.PENDING: (RpStatus.PENDING, RpStatus.PENDING_AND_ASKED),
+    NotifyStatus.UNDELIVERABLE: (RpStatus.UNREACHABLE, RpStatus.UNREACHABLE_AND_ASKED),
 }
 
 
@@ -55,10 +55,10 @@ class EndedRp:
     frame: str | None
     wants_to_know: bool
 
-    def status(self, told: Mapping[str, Told]) -> RpStatus:
+    def status(self, told: Mapping[str, NotifyStatus]) -> RpStatus:
         """Return what is known, given what became of the notices by now; one that is not in `told` is still to be delivered."""
         if self.notice_id is not None:
-            return _BY_NOTICE[told.get(self.notice_id, Told.PENDING)][self.frame is not None]
+            return _BY_NOTICE[told.get(self.notice_id, NotifyStatus.PENDING)][self.frame is not None]
         if self.frame is not None:
             return RpStatus.ASKED
         return RpStatus.UNREACHABLE if self.wants_to_know else RpStatus.NOT_TOLD

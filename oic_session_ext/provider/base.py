@@ -74,7 +74,7 @@ class Seam(_Provider):
         self.op_keys = OpKeys(self.keyjar)
         self.clients = CdbClients(self.cdb)
 
-    def believed_cookie(self, cookie: Any) -> Any:
+    def accepted_cookie(self, cookie: Any) -> Any:
         """Return a request's cookies so that pyoidc, which knows one seed, believes a login cookie made with any of the shared secrets."""
         if not isinstance(cookie, str):
             return cookie

@@ -41,7 +41,7 @@ class OpKeys:
                 return self._convert(key)
         raise KeyError(alg)
 
-    def take_up(self, jar: KeyJar) -> None:
+    def replace_with(self, jar: KeyJar) -> None:
         """Have another jar's own keys from now on."""
         self._keyjar.issuer_keys[""] = jar.issuer_keys[""]
         self._converted = {}

@@ -23,7 +23,7 @@ from ..model import EphemeralRecord, OpSession
 from ..session_management.browser_cookies import CookiePolicy
 from ..session_management.login_status import login_status_headers
 from ..session_management.op_browser_state import may_write_browser_state, unauthenticated_op_browser_state
-from ..session_management.sealed_salt import SessionHandles
+from ..session_management.sealed_salt import SealedSalts
 from ..session_management.session_state import issue_session_state
 from ..session_management.storage_access import retry_headers
 from ..sessions.op_session import begin_op_session, end_if_over, join_rp, op_session_of_cookie, use_op_session
@@ -81,7 +81,7 @@ class SessionManagementMixin(SessionRoutes, LogoutTokenSeam, IdTokenSeam, Author
             check_clients(self.cdb, LogoutSupport.of(self.outbound_settings()), self.name)
         self.id_token_lifetime_s = self.session_settings.id_token_lifetime_s
         self.cookie_policy = CookiePolicy(self.name, self.session_settings)
-        self.session_handles = SessionHandles(self.secrets) if self.session_settings.session_status else None
+        self.sealed_salts = SealedSalts(self.secrets) if self.session_settings.session_status else None
         self.unauthenticated_browser_state = unauthenticated_op_browser_state(self.session_settings, self.store)
 
     def outbound_settings(self) -> DeliverySettings:
@@ -230,7 +230,7 @@ class SessionManagementMixin(SessionRoutes, LogoutTokenSeam, IdTokenSeam, Author
         return {"session_state": self._session_state(context)} if self.session_settings.check_session else {}
 
     def _session_state(self, context: AuthorizationContext) -> str:
-        present, handles, salt = self._browser_of(self.scope()).present, self.session_handles, None
+        present, handles, salt = self._browser_of(self.scope()).present, self.sealed_salts, None
         if handles is not None:
             origin = origin_of(context.redirect_uri)
             salt = handles.of_nobody() if present is None else handles.seal(present.id, context.client_id, origin)

@@ -14,7 +14,7 @@ from oic.exception import FailedAuthentication
 from oic.oic.message import SCOPE2CLAIMS, Claims
 from oic.utils.session_backend import AuthnEvent
 
-from ..claims import ClaimsWanted, claims_of_scopes, is_as_wished, requested_claims, requested_locales
+from ..claims import RequestedClaims, claims_of_scopes, matches_request, requested_claims, requested_locales
 from .base import Seam
 
 
@@ -31,7 +31,7 @@ class UserClaimsSeam(Seam):
             return None
         request = json.loads(session["authzreq"])
         wishes = requested_claims(request, "id_token")
-        return self._told_by_userinfo(session, ClaimsWanted(wishes, requested_locales(request))) if wishes else None
+        return self._told_by_userinfo(session, RequestedClaims(wishes, requested_locales(request))) if wishes else None
 
     def _collect_user_info(self, session: Mapping[str, Any], userinfo_claims: Any = None) -> dict[str, Any]:
         """Return what userinfo tells; for a response without an access token, what its ID Token tells in place of it (OIDCC-5.4).
@@ -44,11 +44,11 @@ class UserClaimsSeam(Seam):
             request = json.loads(session["authzreq"])
             wishes |= requested_claims(request, "id_token" if request["response_type"] == "id_token" else "userinfo")
             locales = requested_locales(request)
-        if not is_as_wished(session["sub"], wishes.get("sub")):
+        if not matches_request(session["sub"], wishes.get("sub")):
             raise FailedAuthentication("the claims of another user")
-        return {**self._told_by_userinfo(session, ClaimsWanted(wishes, locales)), "sub": session["sub"]}
+        return {**self._told_by_userinfo(session, RequestedClaims(wishes, locales)), "sub": session["sub"]}
 
-    def _told_by_userinfo(self, session: Mapping[str, Any], wanted: ClaimsWanted) -> dict[str, Any]:
+    def _told_by_userinfo(self, session: Mapping[str, Any], wanted: RequestedClaims) -> dict[str, Any]:
         if allowed := session.get("permission"):  # what the deployer's own `AuthzHandling` has the user choose
             wanted = replace(wanted, wishes={name: wish for name, wish in wanted.wishes.items() if name in allowed})
         uid = AuthnEvent.from_json(session["authn_event"]).uid

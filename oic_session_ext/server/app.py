@@ -54,7 +54,7 @@ def build_server(settings: ServerSettings, *, clock: Clock = system_clock) -> Se
     metrics = None if settings.metrics is None else Metrics(settings.metrics, store, clock)
     hooks = hooks_of(settings, *(() if metrics is None else (metrics.listen,)))
     op = BundledProvider(settings, store, shared.ring, shared.keys.held.key_jar(), clock=clock, hooks=hooks)
-    shared.keys.listeners.append(lambda keys: op.op_keys.take_up(keys.key_jar()))
+    shared.keys.listeners.append(lambda keys: op.op_keys.replace_with(keys.key_jar()))
     tree = cherrypy._cptree.Tree()
     tree.mount(_pages(op, settings, shared.ring), op.base_path)
     if op.base_path:

@@ -21,7 +21,7 @@ _SALT = _NONCE_LENGTH + _TAG_LENGTH + _ID_LENGTH
 _SALT_LENGTH = (_SALT * 8 + 5) // 6
 
 
-class SessionHandles:
+class SealedSalts:
     """Seals the ids of OP sessions into salts, and opens them again.
 
     AES-SIV: one key seals any number of them, as a nonce that comes twice gives away no more than that the same was sealed again. Client
@@ -62,10 +62,10 @@ class SessionHandles:
     def _keys(self) -> list[AESSIV]:
         """Return what opens salts, that which seals them first."""
         keys, ciphers = self._ciphers
-        believed = self._ring.derive_all("session handles", 64)
-        if believed is not keys:
-            ciphers = [AESSIV(key) for key in believed]
-            self._ciphers = believed, ciphers
+        accepted = self._ring.derive_all("session handles", 64)
+        if accepted is not keys:
+            ciphers = [AESSIV(key) for key in accepted]
+            self._ciphers = accepted, ciphers
         return ciphers
 
 

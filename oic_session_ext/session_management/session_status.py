@@ -12,7 +12,7 @@ from ..clock import Clock
 from ..model import Reason
 from ..sessions.op_session import ENDED_SID, why_over
 from ..store.base import Store
-from .sealed_salt import SessionHandles
+from .sealed_salt import SealedSalts
 from .session_state import salt_of, verify_session_state
 
 IframeStatus: TypeAlias = Literal["unchanged", "changed", "error"]
@@ -27,7 +27,7 @@ class SessionStatus:
     What the store says of an OP session is kept for five seconds, so that all its RPs and tabs together cost one look-up in that time.
     """
 
-    def __init__(self, store: Store, handles: SessionHandles, clock: Clock) -> None:
+    def __init__(self, store: Store, handles: SealedSalts, clock: Clock) -> None:
         self._store = store
         self._handles = handles
         self._clock = clock

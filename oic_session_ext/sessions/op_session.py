@@ -95,7 +95,7 @@ def begin_op_session(
         expires_at=uow.now + settings.absolute_timeout_s,
     )
     uow.add(PutOpSession(session))
-    uow.tell(SessionBegan(session))
+    uow.emit(SessionBegan(session))
     return session, secret.value
 
 
@@ -147,7 +147,7 @@ def end_op_session(
     """
     notices = plan_notices(session, reason, clients, uow.now, settings.delivery, on_page=on_page, due_in_s=due_in_s)
     uow.add(EndOpSession(session, notices, keeps_offline=not (settings.revoke_offline_access and reason in _LOGOUTS)))
-    uow.tell(SessionEnded(session, reason, tuple(notices)))
+    uow.emit(SessionEnded(session, reason, tuple(notices)))
     for rp in session.rp_sessions:
         payload = {"client_id": rp.client_id, "sub": rp.sub, "op_session_id": session.id, "reason": reason.value}
         uow.add(PutEphemeral(EphemeralRecord(ENDED_SID, rp.sid, uow.now + settings.recent_s, payload)))

@@ -125,7 +125,7 @@ class UnitOfWork:
                 return True
         return False
 
-    def tell(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
         """Note an event, to be told once the changes are kept; it is forgotten when they are not."""
         self._events.append(event)
 
@@ -162,7 +162,7 @@ class UnitOfWork:
         if changes:
             self.store.commit(changes)
         for event in events:
-            self._hooks.tell(event)
+            self._hooks.emit(event)
 
     def discard(self) -> None:
         """Forget all changes, all events and everything read."""

@@ -15,7 +15,7 @@ def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
     return parsed if mapped is None else mapped
 
 
-def household_of(address: str) -> str:
+def rate_limit_key(address: str) -> str:
     """Return what one attacker has of an address: of IPv6 the whole /64, out of which anybody takes as many as they like."""
     parsed = parse_address(address)
     if not isinstance(parsed, ipaddress.IPv6Address):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 
 from ..clock import Clock
-from .ip_address import household_of
+from .ip_address import rate_limit_key
 
 _WINDOW_S = 60
 _COUNTERS = 8192
 
 
-class RequestRate:
+class RateLimiter:
     """Counts the requests of each address within the present minute.
 
     Addresses share counters by their hash, which differs from process to process: some may be refused for what another one
@@ -28,7 +28,7 @@ class RequestRate:
     def refused_for(self, address: str) -> int:
         """Count a request; return 0 when it may be answered, otherwise in how many seconds the next one is."""
         window, gone = divmod(self._clock(), _WINDOW_S)
-        index = hash(household_of(address)) % _COUNTERS
+        index = hash(rate_limit_key(address)) % _COUNTERS
         with self._lock:
             if window != self._window:
                 self._window, self._counts = window, [0] * _COUNTERS

@@ -12,7 +12,7 @@ import pytest
 from cheroot.wsgi import Server as WsgiServer
 from playwright.sync_api import BrowserContext, Page, expect
 
-from oic_session_ext.model import Told
+from oic_session_ext.model import NotifyStatus
 from oic_session_ext.sessions.op_session import begin_op_session, join_rp
 from oic_session_ext.store.unit_of_work import UnitOfWork
 from tests.bundled_op import Op, make_settings
@@ -74,9 +74,9 @@ class _RpHandler(BaseHTTPRequestHandler):
 class FakeDelivery:
     """Reports of every notice what the test wants."""
 
-    outcome = Told.DELIVERED
+    outcome = NotifyStatus.DELIVERED
 
-    def tell(self, notices: Any, _: float) -> dict[str, Told]:
+    def tell(self, notices: Any, _: float) -> dict[str, NotifyStatus]:
         return {notice.id: self.outcome for notice in notices}
 
 
@@ -163,7 +163,7 @@ def rps(rp_server: RpServer) -> RpServer:
 def op(running_op: RunningOp) -> RunningOp:
     """The OP as it is set."""
     running_op.wait_at_most(LONG_WAIT_S)
-    running_op.delivery.outcome = Told.DELIVERED
+    running_op.delivery.outcome = NotifyStatus.DELIVERED
     return running_op
 
 
@@ -222,7 +222,7 @@ def test_the_link_goes_on_at_once(op: RunningOp, rps: RpServer, page: Page) -> N
 
 @pytest.mark.spec("BC-36", "RI-41")
 def test_who_wants_to_read_which_rp_was_not_reached_may_stay(op: RunningOp, rps: RpServer, page: Page) -> None:
-    op.delivery.outcome = Told.UNDELIVERABLE
+    op.delivery.outcome = NotifyStatus.UNDELIVERABLE
     op.sign_in(page.context, "home", "back")
     op.log_out(page, rps)
 

@@ -165,11 +165,11 @@ def test_secrets_of_the_environment_are_printed_to_be_set(tmp_path: Path, clock:
     result = run("secrets", "rotate", config)
 
     assert result.exit_code == 0, result.output
-    assert SecretRing.from_text(result.stdout).believed[0] == SecretRing.from_text(before).fingerprint
+    assert SecretRing.from_text(result.stdout).accepted[0] == SecretRing.from_text(before).fingerprint
     monkeypatch.setenv("OP_SECRETS", result.stdout)
     clock[0] += 20
     promoted = run("secrets", "rotate", config, "--promote")
-    assert SecretRing.from_text(promoted.stdout).in_use == SecretRing.from_text(result.stdout).believed[1:]
+    assert SecretRing.from_text(promoted.stdout).active == SecretRing.from_text(result.stdout).accepted[1:]
 
 
 def test_keys_in_the_store_are_rotated_there(tmp_path: Path, clock: list[int], monkeypatch: pytest.MonkeyPatch) -> None:

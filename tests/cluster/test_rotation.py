@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oic_session_ext.cluster.consistency import Agreement, adopt_issuer, claim_issuer, issuer_of
+from oic_session_ext.cluster.consistency import Consistency, adopt_issuer, claim_issuer, issuer_of
 from oic_session_ext.cluster.rotation import NotNow, Rotation, TooEarly
 from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.errors import ConfigError
@@ -26,12 +26,12 @@ def store() -> Store:
 
 
 @pytest.fixture
-def agreement(store: Store) -> Agreement:
-    return Agreement(store, "secrets", LIFETIME_S)
+def agreement(store: Store) -> Consistency:
+    return Consistency(store, "secrets", LIFETIME_S)
 
 
 @pytest.fixture
-def rotation(agreement: Agreement) -> Rotation:
+def rotation(agreement: Consistency) -> Rotation:
     return Rotation(agreement, WAIT_S)
 
 
@@ -41,7 +41,7 @@ def rotation(agreement: Agreement) -> Rotation:
 @pytest.mark.parametrize(
     ("used", "joining"), [(OLD, OLD), (OLD, BOTH), (BOTH, PROMOTED), (PROMOTED, BOTH), (PROMOTED, NEW), (OLD, PROMOTED)], ids=str
 )
-def test_a_server_that_believes_what_the_others_use_is_let_in(agreement: Agreement, used: SecretRing, joining: SecretRing) -> None:
+def test_a_server_that_believes_what_the_others_use_is_let_in(agreement: Consistency, used: SecretRing, joining: SecretRing) -> None:
     agreement.join(used, NOW)
 
     agreement.join(joining, NOW)
@@ -51,7 +51,7 @@ def test_a_server_that_believes_what_the_others_use_is_let_in(agreement: Agreeme
 
 @pytest.mark.parametrize(("used", "joining"), [(OLD, OTHER), (OLD, NEW), (PROMOTED, OLD)], ids=["other", "retired too early", "stale"])
 def test_a_server_that_lacks_what_the_others_use_is_refused_in_one_line(
-    agreement: Agreement, used: SecretRing, joining: SecretRing
+    agreement: Consistency, used: SecretRing, joining: SecretRing
 ) -> None:
     agreement.join(used, NOW)
 
@@ -62,7 +62,7 @@ def test_a_server_that_lacks_what_the_others_use_is_refused_in_one_line(
     assert agreement.used() == [used.fingerprint]
 
 
-def test_a_running_server_notices_that_the_others_have_gone_on_without_it(agreement: Agreement) -> None:
+def test_a_running_server_notices_that_the_others_have_gone_on_without_it(agreement: Consistency) -> None:
     agreement.join(OLD, NOW)
     agreement.join(PROMOTED, NOW)
 
@@ -70,7 +70,7 @@ def test_a_running_server_notices_that_the_others_have_gone_on_without_it(agreem
         agreement.check(OLD, NOW)
 
 
-def test_what_is_adopted_is_what_the_servers_agree_on(agreement: Agreement) -> None:
+def test_what_is_adopted_is_what_the_servers_agree_on(agreement: Consistency) -> None:
     agreement.join(OLD, NOW)
     assert agreement.used_elsewhere(OTHER) == [OLD.fingerprint]
 
@@ -109,16 +109,16 @@ def begun(rotation: Rotation) -> SecretRing:
 
 def test_a_whole_rotation(rotation: Rotation) -> None:
     ring = begun(rotation)
-    assert ring.in_use == OLD.in_use
-    assert rotation.announced(ring, NOW) == ring.believed[1:]
+    assert ring.active == OLD.active
+    assert rotation.announced(ring, NOW) == ring.accepted[1:]
 
     promoted = rotation.promote(ring, NOW + WAIT_S)
-    assert promoted.believed == tuple(reversed(ring.believed))
+    assert promoted.accepted == tuple(reversed(ring.accepted))
     rotation.promoted(promoted, NOW + WAIT_S)
     assert rotation.announced(promoted, NOW + WAIT_S) == ()
 
     retired = rotation.retire(promoted, NOW + WAIT_S + 10 * LIFETIME_S)
-    assert retired.believed == promoted.in_use
+    assert retired.accepted == promoted.active
 
 
 def test_a_second_rotation_is_not_begun_during_the_first(rotation: Rotation) -> None:
@@ -142,7 +142,7 @@ def test_what_a_running_server_lacks_is_not_used(rotation: Rotation) -> None:
     with pytest.raises(TooEarly, match="has not got"):
         rotation.promote(ring, NOW + WAIT_S)
 
-    assert rotation.promote(ring, NOW + 2 * WAIT_S).in_use == ring.believed[1:]  # nobody has said so again
+    assert rotation.promote(ring, NOW + 2 * WAIT_S).active == ring.accepted[1:]  # nobody has said so again
 
 
 def test_nothing_is_promoted_that_was_not_announced(rotation: Rotation) -> None:
@@ -161,14 +161,14 @@ def test_an_old_one_stays_for_as_long_as_what_the_last_server_made_with_it(rotat
 
     assert early.value.at is not None
     assert early.value.at >= NOW + 5000 + LIFETIME_S
-    assert rotation.retire(promoted, early.value.at).believed == promoted.in_use
+    assert rotation.retire(promoted, early.value.at).accepted == promoted.active
 
 
 def test_one_that_has_leaked_is_retired_at_once(rotation: Rotation) -> None:
     promoted = rotation.promote(begun(rotation), NOW, at_once=True)
     rotation.promoted(promoted, NOW)
 
-    assert rotation.retire(promoted, NOW, at_once=True).believed == promoted.in_use
+    assert rotation.retire(promoted, NOW, at_once=True).accepted == promoted.active
 
 
 def test_one_that_a_server_still_uses_is_not_retired_even_at_once(rotation: Rotation) -> None:

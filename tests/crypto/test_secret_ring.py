@@ -53,7 +53,7 @@ def test_a_ring_that_takes_up_another_is_that_one_from_then_on():
     ring = SecretRing([OLD])
     before = ring.derive("tokens")
 
-    ring.take_up(SecretRing([NEW, OLD]))
+    ring.replace_with(SecretRing([NEW, OLD]))
 
     assert ring.fingerprints == SecretRing([NEW, OLD]).fingerprints
     assert ring.derive_all("tokens")[1] == before
@@ -64,17 +64,17 @@ def test_a_ring_with_a_next_secret_uses_the_same_until_it_is_told_to():
     ring = SecretRing([OLD])
 
     both = ring.with_next()
-    promoted = both.with_in_use(both.believed[1:])
+    promoted = both.with_active(both.accepted[1:])
 
-    assert (both.in_use, len(both.believed)) == (ring.in_use, 2)
-    assert promoted.believed == both.believed[::-1]
-    assert promoted.without(ring.believed).believed == promoted.in_use
-    assert SecretRing.from_text(both.to_text()).believed == both.believed
+    assert (both.active, len(both.accepted)) == (ring.active, 2)
+    assert promoted.accepted == both.accepted[::-1]
+    assert promoted.without(ring.accepted).accepted == promoted.active
+    assert SecretRing.from_text(both.to_text()).accepted == both.accepted
 
 
 def test_the_last_secret_is_not_taken_away():
     with pytest.raises(ConfigError, match="at least one"):
-        SecretRing([OLD]).without(SecretRing([OLD]).believed)
+        SecretRing([OLD]).without(SecretRing([OLD]).accepted)
 
 
 def test_nothing_secret_is_shown():

@@ -34,7 +34,7 @@ class Server(RunningOp):
             load_or_create_private(path, kept.to_text)
         super().__init__(folder, secrets={"file": str(self.secrets)}, keys=str(self.keys), **changes)
 
-    def take_up(self, ring: SecretRing, keys: SigningKeys) -> None:
+    def replace_with(self, ring: SecretRing, keys: SigningKeys) -> None:
         """Give it other files, and wait until it goes by them."""
         begun = self.log.count("keys: uses ")
         for path, kept in ((self.secrets, ring), (self.keys, keys)):
@@ -54,9 +54,9 @@ class Stages:
         self.before = ring, keys
         ring, keys = ring.with_next(), keys.with_next()
         self.added = ring, keys
-        old_ring, old_keys = ring.in_use, keys.in_use
-        ring = ring.with_in_use(set(ring.believed) - set(old_ring))
-        keys = keys.with_in_use(set(keys.believed) - set(old_keys))
+        old_ring, old_keys = ring.active, keys.active
+        ring = ring.with_active(set(ring.accepted) - set(old_ring))
+        keys = keys.with_active(set(keys.accepted) - set(old_keys))
         self.promoted = ring, keys
         self.retired = ring.without(old_ring), keys.without(old_keys)
 
@@ -145,22 +145,22 @@ def test_nobody_notices_a_rotation_while_servers_are_at_different_stages(servers
     one, other = servers
     seen = Seen(one, other)
 
-    one.take_up(*stages.added)
+    one.replace_with(*stages.added)
     seen.is_unnoticed()
 
-    other.take_up(*stages.added)
-    one.take_up(*stages.promoted)
+    other.replace_with(*stages.added)
+    one.replace_with(*stages.promoted)
     seen.is_unnoticed()
     assert "code" in login_across((one, other)).query
     assert "code" in login_across((other, one)).query
 
-    other.take_up(*stages.promoted)
+    other.replace_with(*stages.promoted)
     seen.is_unnoticed()
     kids = {str(read_header(token)["kid"]) for token in seen.id_tokens}
     assert len(kids) == 2  # both keys have signed
 
     fresh = Seen(one, other)
-    one.take_up(*stages.retired)
+    one.replace_with(*stages.retired)
     fresh.is_unnoticed()
     assert "code" in login_across((one, other)).query
     assert seen.sides[0].is_signed_in()

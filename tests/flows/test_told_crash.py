@@ -12,7 +12,7 @@ import pytest
 
 from tests.examples.fault_rp_process import FaultRpProcess, serving_fault_rp
 from tests.flows.machines.engine import running_engine
-from tests.flows.machines.told_crash import RPS, Told, ToldRun
+from tests.flows.machines.told_crash import RPS, NotifyStatus, ToldRun
 
 SEED = int(os.environ.get("CRASH_SEED", random.SystemRandom().randrange(10**6)))
 RUNS = [("sqlite", 1), ("postgresql", 2), ("redis", 2)]
@@ -20,7 +20,7 @@ RUNS = [("sqlite", 1), ("postgresql", 2), ("redis", 2)]
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, keys_file: str) -> Iterator[Mapping[tuple[str, int], Future[Told]]]:
+def runs(tmp_path_factory: pytest.TempPathFactory, keys_file: str) -> Iterator[Mapping[tuple[str, int], Future[NotifyStatus]]]:
     """All of them side by side, since each waits for the lease of a killed server to run out."""
     folder = tmp_path_factory.mktemp("told")
     print(f"CRASH_SEED={SEED}")
@@ -28,7 +28,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, keys_file: str) -> Iterator[M
         yield {run: threads.submit(outcome_of, *run, folder, keys_file, faulty) for run in RUNS}
 
 
-def outcome_of(name: str, servers: int, folder: Path, keys_file: str, faulty: FaultRpProcess) -> Told:
+def outcome_of(name: str, servers: int, folder: Path, keys_file: str, faulty: FaultRpProcess) -> NotifyStatus:
     own = folder / f"{name}-{servers}"
     own.mkdir()
     with running_engine(name, own) as engine:
@@ -39,7 +39,7 @@ def outcome_of(name: str, servers: int, folder: Path, keys_file: str, faulty: Fa
 @pytest.mark.spec("BC-35", "BC-36", "P2")
 @pytest.mark.parametrize(("name", "servers"), RUNS)
 def test_after_a_kill_each_rp_of_each_ended_session_is_told_at_least_once_with_a_fresh_token_each_time(
-    runs: Mapping[tuple[str, int], Future[Told]], name: str, servers: int
+    runs: Mapping[tuple[str, int], Future[NotifyStatus]], name: str, servers: int
 ) -> None:
     outcome = runs[name, servers].result()
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from oic_session_ext.logout.report import EndedRp, RpStatus, ended_rps, shown_name
-from oic_session_ext.model import Channel, LogoutNotice, OpSession, Reason, RpSession, Told
+from oic_session_ext.model import Channel, LogoutNotice, NotifyStatus, OpSession, Reason, RpSession
 from oic_session_ext.settings import DeliverySettings
 
 FRAME = "https://rp.example.org/fc"
@@ -21,16 +21,16 @@ def rp(*, notice_id: str | None = None, frame: str | None = None, wants_to_know:
 @pytest.mark.parametrize(
     ("frame", "told", "status"),
     [
-        (None, Told.DELIVERED, RpStatus.SIGNED_OUT),
-        (None, Told.PENDING, RpStatus.PENDING),
-        (None, Told.UNDELIVERABLE, RpStatus.UNREACHABLE),
-        (FRAME, Told.DELIVERED, RpStatus.SIGNED_OUT_AND_ASKED),
-        (FRAME, Told.PENDING, RpStatus.PENDING_AND_ASKED),
-        (FRAME, Told.UNDELIVERABLE, RpStatus.UNREACHABLE_AND_ASKED),
+        (None, NotifyStatus.DELIVERED, RpStatus.SIGNED_OUT),
+        (None, NotifyStatus.PENDING, RpStatus.PENDING),
+        (None, NotifyStatus.UNDELIVERABLE, RpStatus.UNREACHABLE),
+        (FRAME, NotifyStatus.DELIVERED, RpStatus.SIGNED_OUT_AND_ASKED),
+        (FRAME, NotifyStatus.PENDING, RpStatus.PENDING_AND_ASKED),
+        (FRAME, NotifyStatus.UNDELIVERABLE, RpStatus.UNREACHABLE_AND_ASKED),
     ],
 )
-def test_a_back_channel_decides_and_a_front_channel_adds(frame: str | None, told: Told, status: RpStatus) -> None:
-    assert rp(notice_id="n", frame=frame).status({"n": told, "other": Told.DELIVERED}) is status
+def test_a_back_channel_decides_and_a_front_channel_adds(frame: str | None, told: NotifyStatus, status: RpStatus) -> None:
+    assert rp(notice_id="n", frame=frame).status({"n": told, "other": NotifyStatus.DELIVERED}) is status
 
 
 def test_a_notice_of_which_nothing_is_known_is_still_to_be_delivered() -> None:

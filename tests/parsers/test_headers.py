@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from oic_session_ext.crypto.jose import Key
 from oic_session_ext.errors import InvalidClient, InvalidRequest
-from oic_session_ext.logout.backchannel.attempt_result import verdict_of_answer
+from oic_session_ext.logout.backchannel.attempt_result import result_of_response
 from oic_session_ext.provider.clients.authentication import JWT_BEARER, ClientAuthentication
 from oic_session_ext.server.config.listen import ProxySettings
 from oic_session_ext.server.http.client_address import client_address
@@ -153,10 +153,10 @@ def test_no_assertion_is_believed_that_the_client_has_not_signed(assertion: str)
     now=st.integers(0, 2**33),
 )
 def test_an_answer_asks_for_a_pause_of_seconds_or_for_none(status: int, header: str, now: int) -> None:
-    verdict = verdict_of_answer(status, header, now)
+    attempt_result = result_of_response(status, header, now)
 
-    assert 0 <= verdict.retry_after_s < 10**12
-    assert verdict.retry_after_s == 0 or status in (429, 503)
+    assert 0 <= attempt_result.retry_after_s < 10**12
+    assert attempt_result.retry_after_s == 0 or status in (429, 503)
 
 
 @budget(15)
@@ -164,7 +164,7 @@ def test_an_answer_asks_for_a_pause_of_seconds_or_for_none(status: int, header: 
 def test_a_pause_is_read_in_seconds_and_as_a_date(seconds: int) -> None:
     at = format_datetime(datetime.fromtimestamp(NOW, UTC) + timedelta(seconds=seconds), usegmt=True)
 
-    assert [verdict_of_answer(503, text, NOW).retry_after_s for text in (str(seconds), at)] == [seconds, seconds]
+    assert [result_of_response(503, text, NOW).retry_after_s for text in (str(seconds), at)] == [seconds, seconds]
 
 
 @budget(50)

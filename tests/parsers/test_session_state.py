@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from oic_session_ext.clients.uris import UriRules
 from oic_session_ext.crypto.secret_ring import SecretRing
-from oic_session_ext.session_management.sealed_salt import SessionHandles
+from oic_session_ext.session_management.sealed_salt import SealedSalts
 from oic_session_ext.session_management.session_state import compute_session_state, issue_session_state, salt_of, verify_session_state
 from oic_session_ext.web.origin import origin_of
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.fuzz
 
 ORIGIN, STATE = "https://rp.example.org", "op-browser-state"
 GOOD = issue_session_state("web", f"{ORIGIN}/cb", STATE, "salt")
-HANDLES = SessionHandles(SecretRing([b"s" * 32]))
+HANDLES = SealedSalts(SecretRing([b"s" * 32]))
 SEALED = HANDLES.seal("x" * 32, "web", ORIGIN)
 URIS = (
     "https://rp.example.org/cb",

@@ -28,7 +28,7 @@ from oic.utils.userinfo import UserInfo
 from oic_session_ext.crypto import jose
 from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.events import Hooks
-from oic_session_ext.model import LogoutNotice, Told
+from oic_session_ext.model import LogoutNotice, NotifyStatus
 from oic_session_ext.pages import Pages
 from oic_session_ext.provider import Answered, CompletedLogin, HardeningMixin, Provider, SessionManagement, SessionManagementMixin
 from oic_session_ext.provider.base import ASSETS_URL
@@ -115,14 +115,14 @@ class FakeDelivery:
     """Tells RPs nothing, and reports of each client what a test wants: delivered, if it wants nothing else."""
 
     def __init__(self) -> None:
-        self.outcomes: dict[str, Told] = {}
+        self.outcomes: dict[str, NotifyStatus] = {}
         self.calls: list[tuple[list[LogoutNotice], float]] = []
         self.before: Callable[[], None] = lambda: None
 
-    def tell(self, notices: Sequence[LogoutNotice], deadline_s: float) -> dict[str, Told]:
+    def tell(self, notices: Sequence[LogoutNotice], deadline_s: float) -> dict[str, NotifyStatus]:
         self.before()
         self.calls.append((list(notices), deadline_s))
-        return {notice.id: self.outcomes.get(notice.client_id, Told.DELIVERED) for notice in notices}
+        return {notice.id: self.outcomes.get(notice.client_id, NotifyStatus.DELIVERED) for notice in notices}
 
 
 class LoginPage(UserAuthnMethod):

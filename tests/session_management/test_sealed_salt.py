@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oic_session_ext.crypto.secret_ring import SecretRing
-from oic_session_ext.session_management.sealed_salt import SessionHandles
+from oic_session_ext.session_management.sealed_salt import SealedSalts
 from oic_session_ext.session_management.session_state import issue_session_state, salt_of
 
 RING = SecretRing([b"1" * 32])
-HANDLES = SessionHandles(RING)
+HANDLES = SealedSalts(RING)
 ORIGIN = "https://rp.example.org"
 
 
@@ -76,11 +76,11 @@ def test_a_changed_salt_is_not_opened(at: int, letter: str) -> None:
 
 def test_an_older_secret_still_opens_and_one_taken_away_does_not() -> None:
     ring = SecretRing([b"1" * 32])
-    handles, op_session_id = SessionHandles(ring), an_id()
+    handles, op_session_id = SealedSalts(ring), an_id()
     salt = handles.seal(op_session_id, "rp", ORIGIN)
 
-    ring.take_up(SecretRing([b"2" * 32, b"1" * 32]))
+    ring.replace_with(SecretRing([b"2" * 32, b"1" * 32]))
     assert handles.open(salt, "rp", ORIGIN) == op_session_id
 
-    ring.take_up(SecretRing([b"2" * 32]))
+    ring.replace_with(SecretRing([b"2" * 32]))
     assert handles.open(salt, "rp", ORIGIN) is None

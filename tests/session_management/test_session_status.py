@@ -9,7 +9,7 @@ import pytest
 from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.errors import StoreUnavailable
 from oic_session_ext.model import OpSession, Reason
-from oic_session_ext.session_management.sealed_salt import SessionHandles
+from oic_session_ext.session_management.sealed_salt import SealedSalts
 from oic_session_ext.session_management.session_state import compute_session_state, issue_session_state
 from oic_session_ext.session_management.session_status import SessionStatus, SidStatus, status_of_sid
 from oic_session_ext.sessions.op_session import end_op_session
@@ -21,7 +21,7 @@ from oic_session_ext.testing.examples import example_op_session, example_rp_sess
 from oic_session_ext.testing.fake_clock import FakeClock
 
 ORIGIN = "https://rp.example.org"
-HANDLES = SessionHandles(SecretRing([b"1" * 32]))
+HANDLES = SealedSalts(SecretRing([b"1" * 32]))
 SETTINGS = SessionManagementSettings()
 
 

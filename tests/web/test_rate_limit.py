@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from oic_session_ext.testing.fake_clock import FakeClock
-from oic_session_ext.web.rate_limit import RequestRate
+from oic_session_ext.web.rate_limit import RateLimiter
 
 
 def test_after_so_many_requests_an_address_waits_for_the_next_minute() -> None:
     clock = FakeClock(60_000)
-    rate = RequestRate(3, clock)
+    rate = RateLimiter(3, clock)
     clock.advance(20)
 
     waits = [rate.refused_for("192.0.2.1") for _ in range(5)]
@@ -19,7 +19,7 @@ def test_after_so_many_requests_an_address_waits_for_the_next_minute() -> None:
 
 
 def test_other_addresses_are_not_refused() -> None:
-    rate = RequestRate(1, FakeClock())
+    rate = RateLimiter(1, FakeClock())
 
     first = [rate.refused_for(f"192.0.2.{number}") for number in range(50)]
 
@@ -28,14 +28,14 @@ def test_other_addresses_are_not_refused() -> None:
 
 
 def test_the_addresses_of_one_ipv6_network_are_one() -> None:
-    rate = RequestRate(1, FakeClock())
+    rate = RateLimiter(1, FakeClock())
 
     assert rate.refused_for("2001:db8::1") == 0
     assert rate.refused_for("2001:db8::2") > 0
 
 
 def test_it_does_not_grow() -> None:
-    rate = RequestRate(1, FakeClock())
+    rate = RateLimiter(1, FakeClock())
     rate.refused_for("192.0.2.1")
     size = len(rate._counts)
 

@@ -11,7 +11,7 @@ _WITH_RETRY_AFTER = frozenset({429, 503})
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AttemptResult:
     """The end of one attempt.
 
     `problem` is a short code, "" when the RP was told. `is_recoverable` says that a later attempt may succeed; `retry_after_s` is how
@@ -28,10 +28,10 @@ class Verdict:
         return not self.problem
 
 
-DELIVERED = Verdict()
+DELIVERED = AttemptResult()
 
 
-def verdict_of_answer(status: int, retry_after: str, now: int) -> Verdict:
+def result_of_response(status: int, retry_after: str, now: int) -> AttemptResult:
     """Return what a status code says. Every 2xx is a success, 204 too, which some frameworks put in place of 200.
 
     A 400 is the RP's last word, and so is every other 4xx but 408, 425 and 429: the same request again would be retransmission
@@ -40,13 +40,13 @@ def verdict_of_answer(status: int, retry_after: str, now: int) -> Verdict:
     if 200 <= status < 300:
         return DELIVERED
     if status < 500 and status not in _MAY_PASS:
-        return Verdict(f"http_{status}")
-    return Verdict(f"http_{status}", True, _seconds_of(retry_after, now) if status in _WITH_RETRY_AFTER else 0)
+        return AttemptResult(f"http_{status}")
+    return AttemptResult(f"http_{status}", True, _seconds_of(retry_after, now) if status in _WITH_RETRY_AFTER else 0)
 
 
-def verdict_of_failure(problem: str) -> Verdict:
+def result_of_failure(problem: str) -> AttemptResult:
     """Return what it says that no answer came: all of it may pass, but for an address that the OP must not be sent to."""
-    return Verdict(problem, is_recoverable=problem != "address_refused")
+    return AttemptResult(problem, is_recoverable=problem != "address_refused")
 
 
 def _seconds_of(retry_after: str, now: int) -> int:

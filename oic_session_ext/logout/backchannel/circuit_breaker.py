@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...events import BreakerClosed, BreakerOpened
-from ...model import LogoutNotice, Told
+from ...model import LogoutNotice, NotifyStatus
 from ...settings import DeliverySettings
 
 
@@ -22,16 +22,16 @@ class Prepared:
     notice: LogoutNotice
     uri: str
     form: bytes
-    on_told: Callable[[str, Told], None] | None = None
+    on_told: Callable[[str, NotifyStatus], None] | None = None
     since: float | None = None
 
-    def tell(self, told: Told) -> None:
+    def report(self, told: NotifyStatus) -> None:
         """Say what is known of the notice to whoever waits."""
         if self.on_told is not None:
             self.on_told(self.notice.id, told)
 
 
-class Lane:
+class CircuitBreaker:
     """The notices to one RP that wait for their turn in this process, those whose session ended first at the front.
 
     After `breaker_failures` failures in a row the lane is closed until an instant; then one notice tries whether the RP answers again,

@@ -15,12 +15,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import StoreError
-from ...model import LogoutNotice, Told
+from ...model import LogoutNotice, NotifyStatus
 from ...web.address_guard import AddressGuard
 from .http_client import HttpPoster
 from .notice_worker import DeliveryParts, NoticeWorker
-from .scheduler import Dispatch, Outcome
-from .sender import Sending
+from .scheduler import Outcome, Scheduler
+from .sender import Sender
 
 logger = logging.getLogger("oic_session_ext")
 
@@ -35,13 +35,13 @@ class Delivery:
 
     def __init__(self, parts: DeliveryParts) -> None:
         self._settings = parts.settings
-        self._dispatch = Dispatch(parts.settings, parts.clock)
+        self._dispatch = Scheduler(parts.settings, parts.clock)
         self._worker = NoticeWorker(parts, self._dispatch, self._pump)
         self._clock = parts.clock
         self._something_to_do = threading.Event()
         self._is_stopping = False
         self._threads: list[threading.Thread] = []
-        self._sending: Sending | None = None
+        self._sending: Sender | None = None
 
     def start(self) -> None:
         """Begin to deliver; once, and never in a process that forks afterwards.
@@ -54,7 +54,7 @@ class Delivery:
             connect_timeout_s=self._settings.connect_timeout_s,
             tls=ssl.create_default_context(cafile=self._settings.ca_file),
         )
-        self._sending = Sending(self._settings, self._dispatch, poster, self._clock, self._finished)
+        self._sending = Sender(self._settings, self._dispatch, poster, self._clock, self._finished)
         self._threads = [
             threading.Thread(target=self._sending.run, name="delivery-http", daemon=True),
             threading.Thread(target=self._work, name="delivery-store", daemon=True),
@@ -82,7 +82,7 @@ class Delivery:
         except StoreError as err:
             logger.warning("delivery: what was under way is sent again when its lease is over: %s", err)
 
-    def tell(self, notices: Sequence[LogoutNotice], deadline_s: float) -> dict[str, Told]:
+    def notify(self, notices: Sequence[LogoutNotice], deadline_s: float) -> dict[str, NotifyStatus]:
         """Tell RPs at once, side by side, and return by notice id what is known when the deadline is over, or before, when all is.
 
         For notices that have just been recorded as leased (`due_at` is the end of their lease). What is not answered in time goes
@@ -97,7 +97,7 @@ class Delivery:
                 self._worker.offer(notice, clients, telling.note)
             except StoreError as err:
                 logger.warning("delivery: left to a worker: %s", err)
-                telling.note(notice.id, Told.PENDING)
+                telling.note(notice.id, NotifyStatus.PENDING)
         self._worker.try_failing(clients)
         return telling.wait()
 
@@ -145,12 +145,12 @@ class _Telling:
     """A user who waits until every RP has answered, or the deadline is over."""
 
     def __init__(self, notices: Sequence[LogoutNotice], deadline_s: float) -> None:
-        self.told = {notice.id: Told.PENDING for notice in notices}
+        self.told = {notice.id: NotifyStatus.PENDING for notice in notices}
         self._open = set(self.told)
         self._give_up_at = time.monotonic() + deadline_s
         self._changed = threading.Condition()
 
-    def note(self, notice_id: str, told: Told) -> None:
+    def note(self, notice_id: str, told: NotifyStatus) -> None:
         """Note what is known of a notice."""
         with self._changed:
             self._open.discard(notice_id)
@@ -158,7 +158,7 @@ class _Telling:
             if not self._open:
                 self._changed.notify()
 
-    def wait(self) -> dict[str, Told]:
+    def wait(self) -> dict[str, NotifyStatus]:
         """Return what is known when all is, or at the deadline."""
         with self._changed:
             self._changed.wait_for(lambda: not self._open, max(0.0, self._give_up_at - time.monotonic()))

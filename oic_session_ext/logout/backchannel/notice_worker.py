@@ -16,14 +16,14 @@ from ...clients.registry import ClientRegistry
 from ...clock import Clock
 from ...errors import Conflict, SessionExtError, StoreError
 from ...events import BreakerClosed, BreakerOpened, Hooks
-from ...model import Channel, LogoutNotice, Told
+from ...model import Channel, LogoutNotice, NotifyStatus
 from ...settings import DeliverySettings
 from ...store.base import Store
 from ...store.changes import DeferNotices, PutNotice
-from .attempt_result import Verdict
+from .attempt_result import AttemptResult
 from .circuit_breaker import Prepared
 from .logout_token import logout_token_claims
-from .scheduler import Dispatch, Outcome
+from .scheduler import Outcome, Scheduler
 
 logger = logging.getLogger("oic_session_ext")
 
@@ -33,7 +33,7 @@ _MOST_HELD = 1000
 _MOST_WAITING = 100
 _CROWDED_PAUSE_S = 1
 
-OnTold: TypeAlias = Callable[[str, Told], None] | None
+OnTold: TypeAlias = Callable[[str, NotifyStatus], None] | None
 Clients: TypeAlias = MutableMapping[str, Mapping[str, Any] | None]
 
 
@@ -64,7 +64,7 @@ class DeliveryParts:
 class NoticeWorker:
     """Leases, offers and records, a step a call. `pump` is told the client to whom something may be sent."""
 
-    def __init__(self, parts: DeliveryParts, dispatch: Dispatch, pump: Callable[[str], None]) -> None:
+    def __init__(self, parts: DeliveryParts, dispatch: Scheduler, pump: Callable[[str], None]) -> None:
         self._parts = parts
         self._dispatch = dispatch
         self._pump = pump
@@ -87,7 +87,7 @@ class NoticeWorker:
                 self._outcomes.popleft()
             for outcome in kept:
                 for event in outcome.events:
-                    self._parts.hooks.tell(event)
+                    self._parts.hooks.emit(event)
 
     def _record_one(self, outcome: Outcome) -> Outcome:
         """Record an outcome; when an operator has dropped its notice meanwhile, only what it says of the RP is left."""
@@ -123,7 +123,7 @@ class NoticeWorker:
             else:
                 self.offer(notice, clients)
         self.try_failing(clients)
-        self._outcomes.extend(Outcome(Told.PENDING, (PutNotice(notice),), ()) for notice in put_back)
+        self._outcomes.extend(Outcome(NotifyStatus.PENDING, (PutNotice(notice),), ()) for notice in put_back)
         if deferred:
             self._parts.store.commit(list(deferred.values()))
         return len(leased) == limit
@@ -136,12 +136,12 @@ class NoticeWorker:
         """
         if self._dispatch.closed_until(notice.client_id) is not None:
             if on_told is not None:
-                on_told(notice.id, Told.PENDING)
+                on_told(notice.id, NotifyStatus.PENDING)
             return
         if notice.client_id not in clients:
             clients[notice.client_id] = self._parts.clients.get(notice.client_id)
         prepared = self._prepare(notice, clients[notice.client_id], on_told)
-        if isinstance(prepared, Verdict):
+        if isinstance(prepared, AttemptResult):
             outcome = self._dispatch.finish_unsent(notice, prepared)
             self.note(outcome)
             if on_told is not None:
@@ -160,14 +160,14 @@ class NoticeWorker:
     def give_back(self) -> None:
         """Have what waits here due at once, for another worker."""
         for notice in self._dispatch.give_back():
-            self.note(Outcome(Told.PENDING, (PutNotice(replace(notice, due_at=self._parts.clock())),), ()))
+            self.note(Outcome(NotifyStatus.PENDING, (PutNotice(replace(notice, due_at=self._parts.clock())),), ()))
 
-    def _prepare(self, notice: LogoutNotice, client: Mapping[str, Any] | None, on_told: OnTold) -> Prepared | Verdict:
+    def _prepare(self, notice: LogoutNotice, client: Mapping[str, Any] | None, on_told: OnTold) -> Prepared | AttemptResult:
         if client is None:
-            return Verdict("client_unknown")
+            return AttemptResult("client_unknown")
         uri = client.get("backchannel_logout_uri")
         if notice.channel is not Channel.BACKCHANNEL or not isinstance(uri, str):
-            return Verdict("no_backchannel_logout_uri")
+            return AttemptResult("no_backchannel_logout_uri")
         parts = self._parts
         claims = logout_token_claims(notice, issuer=parts.issuer, now=parts.clock(), lifetime_s=parts.settings.token_lifetime_s)
         try:
@@ -176,9 +176,9 @@ class NoticeWorker:
             raise
         except SessionExtError as err:
             logger.warning("delivery: no logout token for client_id=%s: %s", notice.client_id, err)
-            return Verdict("no_key", is_recoverable=True)
+            return AttemptResult("no_key", is_recoverable=True)
         except Exception:
             logger.exception("delivery: no logout token for client_id=%s", notice.client_id)
-            return Verdict("internal_error", is_recoverable=True)
+            return AttemptResult("internal_error", is_recoverable=True)
         form = urlencode({"logout_token": token}).encode("ascii")
         return Prepared(notice, uri, form, on_told, None if on_told is None else time.monotonic())

@@ -9,19 +9,19 @@ from contextlib import suppress
 
 from ...clock import Clock
 from ...settings import DeliverySettings
-from .attempt_result import Verdict, verdict_of_answer, verdict_of_failure
+from .attempt_result import AttemptResult, result_of_failure, result_of_response
 from .circuit_breaker import Prepared
 from .http_client import HttpPoster, PostFailed
-from .scheduler import Dispatch, Outcome
+from .scheduler import Outcome, Scheduler
 
 logger = logging.getLogger("oic_session_ext")
 
 
-class Sending:
+class Sender:
     """Sends what the lanes of `dispatch` let through; `finished` is called with each outcome, in this thread."""
 
     def __init__(
-        self, settings: DeliverySettings, dispatch: Dispatch, poster: HttpPoster, clock: Clock, finished: Callable[[Outcome], None]
+        self, settings: DeliverySettings, dispatch: Scheduler, poster: HttpPoster, clock: Clock, finished: Callable[[Outcome], None]
     ) -> None:
         self._dispatch = dispatch
         self._poster = poster
@@ -72,16 +72,16 @@ class Sending:
                 self._dispatch.let_go(prepared)
         self._pump(prepared.notice.client_id)
 
-    async def _attempt(self, prepared: Prepared) -> Verdict:
+    async def _attempt(self, prepared: Prepared) -> AttemptResult:
         notice = prepared.notice
         try:
             answer = await self._poster.post(prepared.uri, prepared.form)
         except PostFailed as err:
-            return verdict_of_failure(err.problem)
+            return result_of_failure(err.problem)
         except Exception:
             logger.exception("delivery: notice %s to client_id=%s", notice.id, notice.client_id)
-            return verdict_of_failure("internal_error")
-        verdict = verdict_of_answer(answer.status, answer.retry_after, self._clock())
-        if not verdict.is_delivered:
+            return result_of_failure("internal_error")
+        attempt_result = result_of_response(answer.status, answer.retry_after, self._clock())
+        if not attempt_result.is_delivered:
             logger.debug("client_id=%s answered %d to a logout token: %r", notice.client_id, answer.status, answer.excerpt)
-        return verdict
+        return attempt_result

@@ -175,7 +175,7 @@ class AuthorizationSeam(Seam):
     def login_of_method(self, method: Any, acr: str, cookie: Any, authorization: str) -> CompletedLogin | None:
         """Return what a pyoidc authentication method says of the request's cookie, None for nobody or a bad cookie."""
         try:
-            identity, at = method.authenticated_as(self.believed_cookie(cookie), authorization=authorization, max_age=0)
+            identity, at = method.authenticated_as(self.accepted_cookie(cookie), authorization=authorization, max_age=0)
         except (NoSuchAuthentication, TamperAllert, ToOld, InvalidCookieSign, CookieError, ValueError, AssertionError, KeyError):
             return None  # a forged or mangled cookie is no login; pyoidc would answer 500
         return None if identity is None else CompletedLogin(uid=str(identity["uid"]), acr=acr, auth_time=int(at) or self.clock())

@@ -24,7 +24,7 @@ from ...logout.end_session import (
     start_end_session,
 )
 from ...logout.end_session_request import EndSessionRequest, resume_request, stash_request
-from ...model import LogoutNotice, Told
+from ...model import LogoutNotice, NotifyStatus
 from ...pages.security_headers import ANY_TARGET
 from ...session_management.browser_cookies import CookiePolicy
 from ...settings import SessionManagementSettings
@@ -153,17 +153,17 @@ class EndSessionSeam(ReplacedLogout):
             refresh_s=math.ceil(max(wait_s, read_s)),
         )
         if frames and outcome.ended is not None:
-            self.hooks.tell(FrontchannelAsked(outcome.ended, tuple(rp.client_id for rp in outcome.rps if rp.frame is not None)))
+            self.hooks.emit(FrontchannelAsked(outcome.ended, tuple(rp.client_id for rp in outcome.rps if rp.frame is not None)))
         response = page_response(page)
         response.headers.extend(headers)
         return response
 
-    def _tell(self, notices: Sequence[LogoutNotice]) -> Mapping[str, Told]:
+    def _tell(self, notices: Sequence[LogoutNotice]) -> Mapping[str, NotifyStatus]:
         """Return what became of the notices within the deadline; a fault leaves them to a worker, since the logout took place."""
         if self.delivery is None or not notices:
             return {}
         try:
-            return self.delivery.tell(notices, self.session_settings.logout_deadline_s)
+            return self.delivery.notify(notices, self.session_settings.logout_deadline_s)
         except Exception:  # noqa: BLE001 - whatever it was, the user is signed out and must be told so
             logger.exception("the RPs were not told at once; their notices wait for a worker")
             return {}

@@ -13,13 +13,13 @@ from oic.utils.http_util import Response
 from ...errors import InvalidRequest, ProtocolError
 from ...session_management.browser_cookies import CookiePolicy
 from ...session_management.check_session_iframe import CheckSessionPage, StatusByRequest, check_session_context
-from ...session_management.sealed_salt import SessionHandles
+from ...session_management.sealed_salt import SealedSalts
 from ...session_management.session_status import SessionStatus
 from ...settings import SessionManagementSettings
 from ...store.base import Store
 from ...web.origin import origin_of
 from ...web.parameters import parse_parameters, single_values
-from ...web.rate_limit import RequestRate
+from ...web.rate_limit import RateLimiter
 from ..base import ASSETS_URL
 from ..request.responses import RawResponse, json_response
 from ..request.web_request import Route, WebRequest, dispatch
@@ -34,7 +34,7 @@ class SessionRoutes(EndSessionSeam):
 
     session_settings: SessionManagementSettings
     cookie_policy: CookiePolicy
-    session_handles: SessionHandles | None
+    sealed_salts: SealedSalts | None
     store: Store
 
     def session_routes(self) -> list[Route]:
@@ -81,13 +81,13 @@ class SessionRoutes(EndSessionSeam):
 
     @cached_property
     def _session_status(self) -> SessionStatus | None:
-        if self.session_handles is None or not self.session_settings.check_session:
+        if self.sealed_salts is None or not self.session_settings.check_session:
             return None
-        return SessionStatus(self.store, self.session_handles, self.clock)
+        return SessionStatus(self.store, self.sealed_salts, self.clock)
 
     @cached_property
-    def _session_status_rate(self) -> RequestRate:
-        return RequestRate(self.session_settings.session_status_per_minute, self.clock)
+    def _session_status_rate(self) -> RateLimiter:
+        return RateLimiter(self.session_settings.session_status_per_minute, self.clock)
 
     @cached_property
     def _check_session_page(self) -> CheckSessionPage:

@@ -94,10 +94,10 @@ class SealedToken(Token):
     def _keys(self) -> list[AESGCM]:
         """Return what opens tokens, that which seals them first."""
         keys, ciphers = self._ciphers
-        believed = self._ring.derive_all("sealed tokens")
-        if believed is not keys:
-            ciphers = [AESGCM(key) for key in believed]
-            self._ciphers = believed, ciphers
+        accepted = self._ring.derive_all("sealed tokens")
+        if accepted is not keys:
+            ciphers = [AESGCM(key) for key in accepted]
+            self._ciphers = accepted, ciphers
         return ciphers
 
     def type_and_key(self, token: str) -> tuple[str, str]:

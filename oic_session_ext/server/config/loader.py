@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ...errors import ConfigError, SessionExtError
-from ...web.printable import one_line
+from ...web.printable import printable
 from .settings import ServerSettings
 from .types import SettingsSection
 from .yaml_document import Location, YamlDocument, format_location, read_yaml
@@ -30,7 +30,7 @@ class SettingsFileError(SessionExtError):
         """Yield one line per problem: `FILE:LINE: KEY: what is wrong and what is allowed`."""
         for problem in self.problems:
             place = self.file if problem.line is None else f"{self.file}:{problem.line}"
-            yield one_line(f"{place}: {problem.path}: {problem.problem}")
+            yield printable(f"{place}: {problem.path}: {problem.problem}")
 
 
 def load_settings(file: Path) -> ServerSettings:

@@ -16,14 +16,14 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from ...validation import CheckedModel, Problem
+from ...validation import Problem, ValidatedModel
 
 _DURATION = re.compile(r"(\d{1,9})([smhd]?)")
 _SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST_DURATION_S = 3650 * 86400
 
 
-class SettingsSection(CheckedModel):
+class SettingsSection(ValidatedModel):
     """A part of the file. A duration is `idle_timeout` in the file and `idle_timeout_s` in Python."""
 
     model_config = ConfigDict(alias_generator=lambda name: name.removesuffix("_s"))

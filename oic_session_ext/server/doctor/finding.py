@@ -16,10 +16,10 @@ class Severity(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found, `about` which setting or client, what it `breaks`, and how to `mend` it."""
+    """What was found, `about` which setting or client, what it `impact`, and how to `fix` it."""
 
     severity: Severity
     about: str
     what: str
-    breaks: str
-    mend: str
+    impact: str
+    fix: str

@@ -98,7 +98,7 @@ def _length_of_body(head: bytes, max_body: int) -> int:
     return length if length <= max_body else 0
 
 
-class Arrivals:
+class ConnectionManager:
     """Receives for all connections in one thread, never waiting for any; hands on those with a whole request and room for its answer.
 
     It takes the place of cheroot's `ConnectionManager`. A request has the server's `timeout` to arrive in, from its first byte on; as

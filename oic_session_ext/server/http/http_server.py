@@ -14,7 +14,7 @@ from cherrypy._cpwsgi_server import CPWSGIHTTPRequest, CPWSGIServer
 
 from ...errors import ConfigError
 from ..config.listen import ListenSettings
-from .connection_manager import Arrivals, ArrivingConnection
+from .connection_manager import ArrivingConnection, ConnectionManager
 
 _SOFTWARE = "oic-session-ext"
 _ONCE = frozenset({b"Content-Length", b"Content-Type", b"Host", b"Authorization", b"Origin"})
@@ -120,7 +120,7 @@ class StrictServer(CPWSGIServer):  # type: ignore[misc]
         # one connection wakes every process and one gets it; the others must not wait for the next, with their own left alone
         self.socket.setblocking(False)
         self._connections.close()  # cheroot's own, which has none yet
-        self._connections: Any = Arrivals(self)
+        self._connections: Any = ConnectionManager(self)
 
 
 def bind_listening_socket(listen: ListenSettings) -> socket.socket:

@@ -14,7 +14,7 @@ from ...provider.request.responses import RedirectResponse, page_response
 from ...web.parameters import parse_parameters, single_values
 from ..config.client_description import shown_of
 from ..op import CONSENT_URL, BundledProvider
-from .form_origin import check_form_origin
+from .csrf_origin import check_form_origin
 from .web_session import WebSession
 
 

@@ -20,7 +20,7 @@ from ...provider.request.scope import AuthorizationContext
 from ...web.parameters import parse_parameters, single_values
 from ..config.client_description import shown_of
 from ..op import CONSENT_URL, LOGIN_URL, PASSWORD_ACR, BundledProvider, ConsentRedirect
-from .form_origin import check_form_origin
+from .csrf_origin import check_form_origin
 from .throttle import LoginThrottle
 from .web_session import WaitingRequest, WebSession
 

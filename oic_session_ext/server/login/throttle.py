@@ -17,7 +17,7 @@ from ...clock import Clock
 from ...model import EphemeralRecord
 from ...store.base import Store
 from ...store.changes import DeleteEphemeral, PutEphemeral
-from ...web.ip_address import household_of
+from ...web.ip_address import rate_limit_key
 from ..config.login import ThrottleSettings
 from ..config.user import normalize_login_text
 
@@ -110,7 +110,7 @@ class LoginThrottle:
         return {record.key: record for record in self._store.ephemerals(_KIND, keys, now)}
 
     def _keys(self, username: str, address: str) -> list[tuple[str, int]]:
-        most, username, address = self._settings.max_attempts, normalize_login_text(username), household_of(address)
+        most, username, address = self._settings.max_attempts, normalize_login_text(username), rate_limit_key(address)
         named = (("both", f"{address}\n{username}", most), ("address", address, most * 3), ("user", username, most * _PER_USER))
         return [(hashlib.sha256(f"{kind}\n{value}".encode("utf-8", "surrogatepass")).hexdigest(), limit) for kind, value, limit in named]
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ...cluster.consistency import in_use_fact
+from ...cluster.consistency import active_fact
 from ...crypto.private_file import load_or_create_private, replace_private
 from ...crypto.secret_ring import SecretRing
 from ...errors import ConfigError, Conflict
@@ -28,7 +28,7 @@ class SealedKeysLost(ConfigError):
     """The signing keys in the store are sealed with none of the secrets at hand."""
 
 
-class PrivateText(Protocol):
+class KeyStorage(Protocol):
     """A text that is made once and changed by an operator alone."""
 
     @property
@@ -174,7 +174,7 @@ class InStore:
         A server that has not taken up the newest secret yet does not seal anew: two would take turns at it.
         """
         raw = base64.b64decode(sealed)
-        is_ours_in_use = self._store.fact(in_use_fact("secrets")) in (None, self._ring.fingerprint)
+        is_ours_in_use = self._store.fact(active_fact("secrets")) in (None, self._ring.fingerprint)
         for number, key in enumerate(self._ring.derive_all(_SEALED_KEYS)):
             with suppress(InvalidTag):
                 text = AESGCM(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None).decode()

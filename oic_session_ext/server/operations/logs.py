@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from ...web.printable import one_line
+from ...web.printable import printable
 from ..config.operations import LoggingSettings
 
 
@@ -49,7 +49,7 @@ def _with_event_fields(_: Any, __: str, line: structlog.typing.EventDict) -> str
 
 def _on_lines_of_its_own(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Keep what a value holds from looking like another line, or like the terminal's own colours; a traceback's lines are indented."""
-    made = {name: one_line(value) if isinstance(value, str) else value for name, value in line.items()}
+    made = {name: printable(value) if isinstance(value, str) else value for name, value in line.items()}
     if isinstance(line.get("exception"), str):
-        made["exception"] = "\n".join(f"    {one_line(part)}" for part in line["exception"].split("\n"))
+        made["exception"] = "\n".join(f"    {printable(part)}" for part in line["exception"].split("\n"))
     return made

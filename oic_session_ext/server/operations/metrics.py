@@ -23,8 +23,8 @@ from ...events import (
     BreakerOpened,
     Event,
     FrontchannelAsked,
+    NoticeDeferred,
     NoticeDelivered,
-    NoticePutOff,
     NoticeUndeliverable,
     SessionBegan,
     SessionEnded,
@@ -79,7 +79,7 @@ class Metrics:
             case NoticeDelivered(notice, latency_s):
                 self._delivered.labels(self._named(notice.client_id)).inc()
                 self._latency.observe(latency_s)
-            case NoticePutOff(notice):
+            case NoticeDeferred(notice):
                 self._put_off.labels(self._named(notice.client_id), notice.problem).inc()
             case NoticeUndeliverable(notice):
                 self._given_up.labels(self._named(notice.client_id), notice.problem).inc()

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from ...clock import Clock, system_clock
-from ...cluster.consistency import CHECK_EVERY_S, Agreement, claim_issuer
+from ...cluster.consistency import CHECK_EVERY_S, Consistency, claim_issuer
 from ...cluster.rotation import Rotatable, Rotation
 from ...crypto.secret_ring import SecretRing
 from ...errors import ConfigError, StoreError
 from ...store.base import Store
 from ..config.settings import ServerSettings
-from .key_storage import InEnvironment, InFile, InProcess, InStore, PrivateText
+from .key_storage import InEnvironment, InFile, InProcess, InStore, KeyStorage
 from .signing_keys import SigningKeys
 
 logger = logging.getLogger("oic_session_ext")
@@ -31,10 +31,10 @@ _Application = Callable[..., Iterable[bytes]]
 
 
 @dataclass
-class Kept(Generic[_Held]):
+class SharedSecret(Generic[_Held]):
     """One kind of secrets: where it is kept, how it is read, and how the servers agree on it."""
 
-    text: PrivateText
+    text: KeyStorage
     parse: Callable[[str], _Held]
     rotation: Rotation
     held: _Held
@@ -42,7 +42,7 @@ class Kept(Generic[_Held]):
     listeners: list[Callable[[_Held], None]] = field(default_factory=list)
 
     @property
-    def agreement(self) -> Agreement:
+    def agreement(self) -> Consistency:
         """How the servers of the store agree on it."""
         return self.rotation.agreement
 
@@ -58,12 +58,12 @@ class Kept(Generic[_Held]):
         stamp = self.text.stamp()
         if stamp != self.stamp:
             found = self.reread()
-            if found.believed != self.held.believed:
+            if found.accepted != self.held.accepted:
                 self.agreement.join(found, now)
                 self.held = found
                 for listener in self.listeners:
                     listener(found)
-                logger.info("%s: uses %s, believes %d", self.agreement.name, " ".join(found.in_use), len(found.believed))
+                logger.info("%s: uses %s, believes %d", self.agreement.name, " ".join(found.active), len(found.accepted))
             self.stamp = stamp
         self.agreement.check(self.held, now)
 
@@ -83,7 +83,7 @@ class SharedSecrets:
         self._problem: str | None = None
         self.secrets = _kept_secrets(settings, store)
         self.ring = SecretRing.from_text(self.secrets.held.to_text())
-        self.secrets.listeners.append(self.ring.take_up)
+        self.secrets.listeners.append(self.ring.replace_with)
         self.keys = _kept_keys(settings, store, self.ring)
 
     def join(self) -> None:
@@ -149,7 +149,7 @@ class SharedSecrets:
         return problem
 
     @staticmethod
-    def _problem_with(kept: Kept[Any], err: ConfigError, now: int) -> str | None:
+    def _problem_with(kept: SharedSecret[Any], err: ConfigError, now: int) -> str | None:
         """Return why this server must not go on with what it holds; a file that is not good, while it is not needed, is none."""
         try:
             kept.agreement.check(kept.held, now)
@@ -164,8 +164,8 @@ def start_keys_anew(settings: ServerSettings, store: Store) -> None:
     InStore(store, _kept_secrets(settings, store).held, SigningKeys.generate_text).start_anew()
 
 
-def _kept_secrets(settings: ServerSettings, store: Store) -> Kept[SecretRing]:
-    text: PrivateText
+def _kept_secrets(settings: ServerSettings, store: Store) -> SharedSecret[SecretRing]:
+    text: KeyStorage
     if settings.secrets is not None and settings.secrets.env is not None:
         text = InEnvironment(settings.secrets.env)
     elif settings.secrets_file is not None:
@@ -175,12 +175,12 @@ def _kept_secrets(settings: ServerSettings, store: Store) -> Kept[SecretRing]:
     tokens = settings.tokens
     lifetime_s = max(tokens.code_lifetime_s, tokens.access_token_lifetime_s, tokens.refresh_token_lifetime_s, _WEB_SESSION_S)
     return _kept(
-        text, lambda found: SecretRing.from_text(found, path=text.place), Agreement(store, "secrets", lifetime_s), 2 * CHECK_EVERY_S
+        text, lambda found: SecretRing.from_text(found, path=text.place), Consistency(store, "secrets", lifetime_s), 2 * CHECK_EVERY_S
     )
 
 
-def _kept_keys(settings: ServerSettings, store: Store, ring: SecretRing) -> Kept[SigningKeys]:
-    text: PrivateText
+def _kept_keys(settings: ServerSettings, store: Store, ring: SecretRing) -> SharedSecret[SigningKeys]:
+    text: KeyStorage
     if settings.keys is not None and settings.keys.in_store:
         text = InStore(store, ring, SigningKeys.generate_text)
     elif settings.keys is not None and settings.keys.env is not None:
@@ -192,9 +192,9 @@ def _kept_keys(settings: ServerSettings, store: Store, ring: SecretRing) -> Kept
     # an ID Token is a hint for as long as its session lives, and for a while after
     lifetime_s = max(settings.tokens.id_token_lifetime_s, settings.session.absolute_timeout_s + settings.logout.recent_s)
     wait_s = JWKS_MAX_AGE_S + 2 * CHECK_EVERY_S
-    return _kept(text, lambda found: SigningKeys.from_text(found, path=text.place), Agreement(store, "keys", lifetime_s), wait_s)
+    return _kept(text, lambda found: SigningKeys.from_text(found, path=text.place), Consistency(store, "keys", lifetime_s), wait_s)
 
 
-def _kept(text: PrivateText, parse: Callable[[str], _Held], agreement: Agreement, wait_s: int) -> Kept[_Held]:
+def _kept(text: KeyStorage, parse: Callable[[str], _Held], agreement: Consistency, wait_s: int) -> SharedSecret[_Held]:
     held = parse(text.read())
-    return Kept(text, parse, Rotation(agreement, wait_s), held, text.stamp())
+    return SharedSecret(text, parse, Rotation(agreement, wait_s), held, text.stamp())

@@ -61,7 +61,7 @@ class SigningKeys:
         return dict(zip(self._ids, self.jwks, strict=True))
 
     @property
-    def in_use(self) -> tuple[str, ...]:
+    def active(self) -> tuple[str, ...]:
         """The ids of the keys that sign, or that RPs are to encrypt to: of each kind the first."""
         first: dict[str, str] = {}
         for one, jwk in self.by_id().items():
@@ -69,16 +69,16 @@ class SigningKeys:
         return tuple(first.values())
 
     @property
-    def believed(self) -> tuple[str, ...]:
+    def accepted(self) -> tuple[str, ...]:
         """The ids of all keys in their order."""
         return self._ids
 
     def with_next(self) -> SigningKeys:
         """Return these keys and a fresh one of each kind."""
         keys = self.by_id()
-        return self._of([*self.jwks, *(new_private_jwk(keys[one]) for one in self.in_use)])
+        return self._of([*self.jwks, *(new_private_jwk(keys[one]) for one in self.active)])
 
-    def with_in_use(self, ids: Collection[str]) -> SigningKeys:
+    def with_active(self, ids: Collection[str]) -> SigningKeys:
         """Return the same keys, with these before the others."""
         return self._of([jwk for one, jwk in sorted(self.by_id().items(), key=lambda item: item[0] not in ids)])
 

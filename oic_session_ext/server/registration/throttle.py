@@ -9,7 +9,7 @@ from ...clock import Clock
 from ...model import EphemeralRecord
 from ...store.base import Store
 from ...store.changes import PutEphemeral
-from ...web.ip_address import household_of
+from ...web.ip_address import rate_limit_key
 from ..config.registration import RegistrationSettings
 
 _KIND = "registrations"
@@ -41,4 +41,4 @@ class RegistrationThrottle:
 
 
 def _key(address: str) -> str:
-    return hashlib.sha256(household_of(address).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(rate_limit_key(address).encode("utf-8", "surrogatepass")).hexdigest()

@@ -140,14 +140,14 @@ class Supervisor:
         """End all workers: whoever still answers somebody finishes that."""
         self._listening.close()  # when the last worker has closed it too, nobody can connect any more
         for worker in self._workers:
-            worker.tell(signal.SIGTERM)
+            worker.send(signal.SIGTERM)
         kill_at = time.monotonic() + self._stop_within_s
         while self._workers:
             left_s = kill_at - time.monotonic()
             if left_s <= 0:
                 for worker in self._workers:
                     logger.warning("worker %d does not stop and is killed", worker.pid)
-                    worker.tell(signal.SIGKILL)
+                    worker.send(signal.SIGKILL)
             for worker in select.select(self._workers, [], [], left_s if left_s > 0 else None)[0]:
                 if not worker.hear():
                     self._workers.remove(worker)
@@ -221,9 +221,9 @@ class _Worker:
         """Pass SIGHUP on, to one that is starting as soon as it serves: it may have read already what it is to read anew."""
         self._owes_hangup = not self.is_ready
         if self.is_ready:
-            self.tell(signal.SIGHUP)
+            self.send(signal.SIGHUP)
 
-    def tell(self, order: signal.Signals) -> None:
+    def send(self, order: signal.Signals) -> None:
         """Send it a signal; nothing happens when it has ended, as until it is reaped its number is nobody else's."""
         os.kill(self.pid, order)
 

@@ -40,7 +40,7 @@ from ..changes import (
     UpdateGrant,
     UpdateOpSession,
 )
-from .tables import DueQueue, Journal, Kept
+from .tables import DueQueue, Journal, SharedSecret
 
 _GRANT_ATTRIBUTES: tuple[GrantAttribute, ...] = get_args(GrantAttribute)
 
@@ -55,14 +55,14 @@ class MemoryStore(Store):
         self._op_session_of_sid: dict[str, str] = {}
         self._op_sessions_of_user: dict[str, dict[str, None]] = {}
         self._due_op_sessions: DueQueue[str] = DueQueue()
-        self._grants: dict[str, Kept[Grant]] = {}
+        self._grants: dict[str, SharedSecret[Grant]] = {}
         self._grant_index: dict[tuple[GrantAttribute, str], dict[str, None]] = {}
         self._expiring_grants: DueQueue[str] = DueQueue()
-        self._clients: dict[str, Kept[Client]] = {}
+        self._clients: dict[str, SharedSecret[Client]] = {}
         self._clients_of_origin: dict[str, dict[str, None]] = {}
         self._consents: dict[tuple[str, str], Consent] = {}
         self._consents_to_client: dict[str, dict[tuple[str, str], None]] = {}
-        self._ephemerals: dict[tuple[str, str], Kept[EphemeralRecord]] = {}
+        self._ephemerals: dict[tuple[str, str], SharedSecret[EphemeralRecord]] = {}
         self._expiring_ephemerals: DueQueue[tuple[str, str]] = DueQueue()
         self._notices: dict[str, LogoutNotice] = {}
         self._notices_to_client: dict[str, dict[str, None]] = {}
@@ -344,7 +344,7 @@ class MemoryStore(Store):
         """Put a grant and what finds it; False when its OP session is not there."""
         if grant.op_session_id is not None and grant.op_session_id not in self._op_sessions:
             return False
-        journal.set(self._grants, grant.id, Kept(replace(grant, data={}), text))
+        journal.set(self._grants, grant.id, SharedSecret(replace(grant, data={}), text))
         for attribute in _GRANT_ATTRIBUTES:
             value = getattr(grant, attribute)
             if value is not None:
@@ -379,7 +379,7 @@ class MemoryStore(Store):
         return True
 
     def _keep_client(self, journal: Journal, client: Client) -> None:
-        journal.set(self._clients, client.client_id, Kept(replace(client, metadata={}), _json(client.metadata)))
+        journal.set(self._clients, client.client_id, SharedSecret(replace(client, metadata={}), _json(client.metadata)))
         for origin in client.origins:
             journal.add_to_index(self._clients_of_origin, origin, client.client_id)
 
@@ -453,7 +453,7 @@ class MemoryStore(Store):
 
     def _put_ephemeral(self, journal: Journal, change: PutEphemeral) -> bool:
         record = change.record
-        journal.set(self._ephemerals, (record.kind, record.key), Kept(replace(record, payload={}), _json(record.payload)))
+        journal.set(self._ephemerals, (record.kind, record.key), SharedSecret(replace(record, payload={}), _json(record.payload)))
         self._expiring_ephemerals.set(journal, (record.kind, record.key), record.expires_at)
         return True
 

@@ -93,7 +93,7 @@ class DueQueue(Generic[K]):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(Generic[V]):
+class SharedSecret(Generic[V]):
     """A grant, client or record with its JSON-serialisable part as text, so that nobody shares it with the store."""
 
     value: V

@@ -1,7 +1,8 @@
 """One OP session at many RPs of which some are faulty: how long the user waits at the logout, and whom the page names.
 
 `python -m tests.flows.machines.faulty_rps [--logouts 20]` logs out so often from 20 RPs, 5 of them faulty,
-and prints the waits. It ends with exit code 1 when the slowest answer came more than 300 ms after the deadline, or a healthy RP was told after it.
+and prints the waits.
+It ends with exit code 1 when the slowest answer came more than 300 ms after the deadline, or a healthy RP was told after it.
 """
 
 from __future__ import annotations

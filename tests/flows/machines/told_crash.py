@@ -1,7 +1,8 @@
 """A server is killed at random points of logouts, or one of two on the same store: was every RP told of every session that ended?
 
 `python -m tests.flows.machines.told_crash --logouts 1000 [--servers 2] [--engine redis] [--seed 1]` tries so many logouts
-with 10 RPs each on each engine, and prints the counts. It ends with exit code 1 when an RP of an ended session was never told, one of a live session was, or a token
+with 10 RPs each on each engine, and prints the counts.
+It ends with exit code 1 when an RP of an ended session was never told, one of a live session was, or a token
 was sent twice or was not fresh.
 """
 
@@ -46,7 +47,7 @@ class AtTenRps:
 
 
 @dataclass
-class Told:
+class NotifyStatus:
     """What the RPs were told after the kills; `broken` says what is wrong."""
 
     tried: int = 0
@@ -76,7 +77,7 @@ class ToldRun:
     def __init__(
         self, folder: Path, store: str, keys_file: str, faulty: FaultRpProcess, chance: random.Random, *, name: str, servers: int = 1
     ) -> None:
-        self.outcome = Told()
+        self.outcome = NotifyStatus()
         self._chance = chance
         self._faulty = faulty
         self._rp_of = f"{name}-{servers}"
@@ -97,7 +98,7 @@ class ToldRun:
         self._observer = build_server(make_settings(**settings))
         self._sessions: list[AtTenRps] = []
 
-    def until(self, logouts: int, logouts_per_kill: int) -> Told:
+    def until(self, logouts: int, logouts_per_kill: int) -> NotifyStatus:
         """Try so many logouts, with a kill in the middle of about every `logouts_per_kill`; return what the RPs were told."""
         try:
             while (tried := sum(session.is_tried for session in self._sessions)) < logouts:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from oic_session_ext.events import Event, Hooks
-from oic_session_ext.logout.backchannel.attempt_result import DELIVERED, Verdict
+from oic_session_ext.logout.backchannel.attempt_result import DELIVERED, AttemptResult
 from oic_session_ext.logout.backchannel.circuit_breaker import Prepared
 from oic_session_ext.logout.backchannel.notice_worker import DeliveryParts, NoticeWorker
-from oic_session_ext.logout.backchannel.scheduler import Dispatch
+from oic_session_ext.logout.backchannel.scheduler import Scheduler
 from oic_session_ext.model import LogoutNotice, NoticeState
 from oic_session_ext.settings import DeliverySettings
 from oic_session_ext.store.base import Store
@@ -21,7 +21,7 @@ from oic_session_ext.store.memory.engine import MemoryStore
 from oic_session_ext.testing.examples import example_notice, example_op_session
 from oic_session_ext.testing.fake_clock import FakeClock
 
-DOWN = Verdict("connect_refused", is_recoverable=True)
+DOWN = AttemptResult("connect_refused", is_recoverable=True)
 
 
 class Clients:
@@ -50,7 +50,7 @@ class Simulation:
     store: Store = field(default_factory=MemoryStore)
     clock: FakeClock = field(default_factory=FakeClock)
     clients: Any = field(default_factory=Clients)
-    answers: Callable[[LogoutNotice], Verdict] = lambda _: DELIVERED
+    answers: Callable[[LogoutNotice], AttemptResult] = lambda _: DELIVERED
     jitter: float = 0.0
 
     def __post_init__(self) -> None:
@@ -60,7 +60,7 @@ class Simulation:
         self.widest: dict[str, int] = {}
         self.signer = Signer()
         self.flights: list[Prepared] = []
-        self.dispatch = Dispatch(self.settings, self.clock, lambda: self.jitter)
+        self.dispatch = Scheduler(self.settings, self.clock, lambda: self.jitter)
         parts = DeliveryParts(
             self.store, self.clients, self.signer, self.settings, "https://op.example.org", self.clock, Hooks(self.events.append)
         )

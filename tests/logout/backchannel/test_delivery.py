@@ -15,7 +15,7 @@ from oic_session_ext.errors import StoreUnavailable
 from oic_session_ext.events import Event, Hooks, NoticeDelivered
 from oic_session_ext.logout.backchannel.delivery import Delivery
 from oic_session_ext.logout.backchannel.notice_worker import DeliveryParts
-from oic_session_ext.model import LogoutNotice, NoticeState, Told
+from oic_session_ext.model import LogoutNotice, NoticeState, NotifyStatus
 from oic_session_ext.settings import DeliverySettings
 from oic_session_ext.store.changes import EndOpSession, PutOpSession
 from oic_session_ext.store.memory.engine import MemoryStore
@@ -73,10 +73,10 @@ class Running:
         self.store.commit([PutOpSession(session), EndOpSession(session, notices)])
         return notices
 
-    def tell(self, *client_ids: str, deadline_s: float = WAIT_S) -> dict[str, Told]:
+    def notify(self, *client_ids: str, deadline_s: float = WAIT_S) -> dict[str, NotifyStatus]:
         """Record and tell; what became of it by client."""
         notices = self.record(*client_ids, due_in_s=self.settings.lease_s)
-        told = self.delivery.tell(notices, deadline_s)
+        told = self.delivery.notify(notices, deadline_s)
         return {notice.client_id: told[notice.id] for notice in notices}
 
     def problems(self) -> dict[str, tuple[NoticeState, str]]:
@@ -110,11 +110,11 @@ def until(is_so: Callable[[], object]) -> None:
 def test_a_user_is_told_which_rps_were_reached_and_which_were_not(start: Callable[..., Running]) -> None:
     op = start()
 
-    told = op.tell("ok", "no-content", "400", "400-html", "redirect", "500", "503", "429", "close", "reset", "refused", "endless-body")
+    told = op.notify("ok", "no-content", "400", "400-html", "redirect", "500", "503", "429", "close", "reset", "refused", "endless-body")
 
-    assert {client for client, what in told.items() if what is Told.DELIVERED} == {"ok", "no-content", "endless-body"}
-    assert {client for client, what in told.items() if what is Told.UNDELIVERABLE} == {"400", "400-html", "redirect"}
-    assert {client for client, what in told.items() if what is Told.PENDING} == {"500", "503", "429", "close", "reset", "refused"}
+    assert {client for client, what in told.items() if what is NotifyStatus.DELIVERED} == {"ok", "no-content", "endless-body"}
+    assert {client for client, what in told.items() if what is NotifyStatus.UNDELIVERABLE} == {"400", "400-html", "redirect"}
+    assert {client for client, what in told.items() if what is NotifyStatus.PENDING} == {"500", "503", "429", "close", "reset", "refused"}
     until(lambda: len(op.problems()) == 9 and all(problem for _, problem in op.problems().values()))
     assert op.problems() == {
         "400": (NoticeState.UNDELIVERABLE, "http_400"),
@@ -135,11 +135,11 @@ def test_rps_that_hang_hold_up_neither_the_user_nor_the_others(start: Callable[.
     healthy = [f"ok.{i}" for i in range(15)]
 
     begun = time.monotonic()
-    told = op.tell("hang", "slow-headers", *healthy, deadline_s=3)
+    told = op.notify("hang", "slow-headers", *healthy, deadline_s=3)
     took_s = time.monotonic() - begun
 
-    assert {client for client, what in told.items() if what is Told.DELIVERED} == set(healthy)
-    assert told["hang"] is told["slow-headers"] is Told.PENDING
+    assert {client for client, what in told.items() if what is NotifyStatus.DELIVERED} == set(healthy)
+    assert told["hang"] is told["slow-headers"] is NotifyStatus.PENDING
     assert 3 <= took_s < 10
 
 
@@ -147,14 +147,14 @@ def test_a_user_waits_no_longer_than_until_every_rp_has_answered(start: Callable
     op = start()
 
     begun = time.monotonic()
-    op.tell("ok", deadline_s=WAIT_S)
+    op.notify("ok", deadline_s=WAIT_S)
 
     assert time.monotonic() - begun < WAIT_S / 2
 
 
 @pytest.mark.spec("BC-38")
 def test_a_redirect_is_not_followed(start: Callable[..., Running], faulty: FaultRpProcess) -> None:
-    start().tell("redirect")
+    start().notify("redirect")
 
     assert [request["path"] for request in faulty.received()] == ["/fault/redirect/rp/backchannel_logout"]
 
@@ -177,7 +177,7 @@ def test_what_is_due_is_delivered_in_the_background_and_tried_again_with_another
 
 def test_a_notice_recorded_by_somebody_else_is_found_by_the_next_look(start: Callable[..., Running], faulty: FaultRpProcess) -> None:
     op = start()
-    op.tell("ok.first")
+    op.notify("ok.first")
 
     op.record("ok")
 
@@ -186,12 +186,12 @@ def test_a_notice_recorded_by_somebody_else_is_found_by_the_next_look(start: Cal
 
 def test_an_rp_that_was_left_alone_is_left_to_a_worker_when_a_user_signs_out(start: Callable[..., Running], faulty: FaultRpProcess) -> None:
     op = start(breaker_failures=1)
-    op.tell("500")
+    op.notify("500")
 
     begun = time.monotonic()
-    told = op.tell("500", "ok")
+    told = op.notify("500", "ok")
 
-    assert told == {"500": Told.PENDING, "ok": Told.DELIVERED}
+    assert told == {"500": NotifyStatus.PENDING, "ok": NotifyStatus.DELIVERED}
     assert time.monotonic() - begun < WAIT_S / 2
     assert len(faulty.received("500")) == 1
 
@@ -203,9 +203,9 @@ def test_while_nothing_runs_all_is_left_to_other_workers(when: str, faulty: Faul
         op.delivery.start()
         op.delivery.stop(5)
 
-    told = op.tell("ok")
+    told = op.notify("ok")
 
-    assert told == {"ok": Told.PENDING}
+    assert told == {"ok": NotifyStatus.PENDING}
     assert len(op.store.notices(10, state=NoticeState.PENDING)) == 1
 
 
@@ -271,9 +271,9 @@ def test_without_an_allowed_network_nothing_is_sent_to_this_machine(start: Calla
     running.delivery = Delivery(parts)
     running.delivery.start()
 
-    told = running.tell("ok")
+    told = running.notify("ok")
     running.delivery.stop(5)
 
-    assert told == {"ok": Told.UNDELIVERABLE}
+    assert told == {"ok": NotifyStatus.UNDELIVERABLE}
     assert running.problems() == {"ok": (NoticeState.UNDELIVERABLE, "address_refused")}
     assert faulty.received() == []

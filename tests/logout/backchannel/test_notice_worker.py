@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oic_session_ext.events import NoticeDelivered
-from oic_session_ext.logout.backchannel.attempt_result import DELIVERED, Verdict
+from oic_session_ext.logout.backchannel.attempt_result import DELIVERED, AttemptResult
 from oic_session_ext.logout.notice_administration import NoticeAdministration, NoticeCriteria
 from oic_session_ext.model import NoticeState
 from oic_session_ext.store import open_store
@@ -75,7 +75,7 @@ def test_a_dead_rp_is_left_alone_and_told_in_order_when_it_is_back(store: Store)
 
 def test_what_is_given_up_on_is_kept_until_an_operator_sends_it_again(store: Store) -> None:
     refuses = True
-    op = Simulation(store=store, answers=lambda _: Verdict("http_400") if refuses else DELIVERED)
+    op = Simulation(store=store, answers=lambda _: AttemptResult("http_400") if refuses else DELIVERED)
     op.add(3)
     op.step()
     administration = NoticeAdministration(store, op.clock)

@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 
 from oic_session_ext.errors import SessionExtError, StoreUnavailable
-from oic_session_ext.events import BreakerClosed, BreakerOpened, NoticeDelivered, NoticePutOff, NoticeUndeliverable
-from oic_session_ext.logout.backchannel.attempt_result import DELIVERED, Verdict
-from oic_session_ext.model import NoticeState, Told
+from oic_session_ext.events import BreakerClosed, BreakerOpened, NoticeDeferred, NoticeDelivered, NoticeUndeliverable
+from oic_session_ext.logout.backchannel.attempt_result import DELIVERED, AttemptResult
+from oic_session_ext.model import NoticeState, NotifyStatus
 from oic_session_ext.settings import DeliverySettings
 from oic_session_ext.store.changes import DeleteNotice
 from oic_session_ext.store.memory.engine import MemoryStore
@@ -49,7 +49,7 @@ def test_pauses_grow_to_a_limit_and_then_the_notice_is_given_up_on_and_kept() ->
     assert [later - earlier for earlier, later in pairwise(op.at)] == [5, 10, 20, 20, 20]
     [kept] = op.kept(NoticeState.UNDELIVERABLE)
     assert (kept.attempts, kept.problem, kept.due_at) == (6, "connect_refused", op.at[-1] + 30 * 86400)
-    assert len(op.told(NoticePutOff)) == 5
+    assert len(op.told(NoticeDeferred)) == 5
     assert [event.notice for event in op.told(NoticeUndeliverable)] == [kept]
 
 
@@ -83,7 +83,7 @@ def test_a_notice_that_is_old_already_is_tried_once_before_it_is_given_up_on() -
 
 @pytest.mark.spec("BC-33", "BC-34")
 def test_after_a_refusal_nothing_is_sent_again() -> None:
-    op = Simulation(answers=lambda _: Verdict("http_400"))
+    op = Simulation(answers=lambda _: AttemptResult("http_400"))
     op.add(1)
 
     op.run(100)
@@ -94,7 +94,7 @@ def test_after_a_refusal_nothing_is_sent_again() -> None:
 
 @pytest.mark.parametrize(("asked", "waited"), [(2, 5), (60, 60), (100_000, 300)])
 def test_retry_after_is_honoured_within_bounds(asked: int, waited: int) -> None:
-    op = Simulation(no_breaker(first_pause_s=5, max_pause_s=300), answers=lambda _: Verdict("http_429", True, asked))
+    op = Simulation(no_breaker(first_pause_s=5, max_pause_s=300), answers=lambda _: AttemptResult("http_429", True, asked))
     op.add(1)
 
     op.run(waited + 1)
@@ -247,7 +247,7 @@ def test_trying_whether_an_rp_answers_does_not_use_up_the_attempts_of_a_notice()
 
 
 def test_a_refusal_is_an_answer_so_the_rp_is_not_left_alone() -> None:
-    op = Simulation(answers=lambda _: Verdict("http_400"))
+    op = Simulation(answers=lambda _: AttemptResult("http_400"))
     op.add(50)
 
     op.run(10)
@@ -301,16 +301,16 @@ def test_what_waits_when_a_process_stops_is_due_at_once() -> None:
 
 def test_a_user_who_waits_is_told_what_became_of_each_notice() -> None:
     op = Simulation(
-        answers=lambda notice: Verdict("http_400") if notice.id.endswith("1") else DOWN if notice.id.endswith("2") else DELIVERED
+        answers=lambda notice: AttemptResult("http_400") if notice.id.endswith("1") else DOWN if notice.id.endswith("2") else DELIVERED
     )
     notices = op.add(3, due_at=op.clock.now + 30)
-    told: dict[str, Told] = {}
+    told: dict[str, NotifyStatus] = {}
 
     for notice in notices:
         op.worker.offer(notice, {}, told.__setitem__)
     op.run(2)
 
-    assert list(told.values()) == [Told.DELIVERED, Told.UNDELIVERABLE, Told.PENDING]
+    assert list(told.values()) == [NotifyStatus.DELIVERED, NotifyStatus.UNDELIVERABLE, NotifyStatus.PENDING]
 
 
 # -- the store -----------------------------------------------------------------------------------------------------------
@@ -325,7 +325,7 @@ def test_a_notice_that_an_operator_drops_while_it_is_under_way_is_no_trouble_for
     op.step()
 
     assert {notice.id: notice.attempts for notice in op.kept()} == {notices[0].id: 1, notices[2].id: 1}
-    assert [event.notice.id for event in op.told(NoticePutOff)] == [notices[0].id, notices[2].id]
+    assert [event.notice.id for event in op.told(NoticeDeferred)] == [notices[0].id, notices[2].id]
 
 
 def test_outcomes_outlive_an_outage_of_the_store() -> None:

@@ -11,9 +11,8 @@ from oic.utils.authn.authn_context import AuthnBroker
 
 from oic_session_ext.crypto import jose
 from oic_session_ext.provider.request.responses import RawResponse
-
-from .conftest import ACR, CLIENT_RSA_KEY, ISSUER, REDIRECT_URIS, Answer, LoginPage, request_of
-from .shown_on_both import code_of, hint_claims, outcome, signed_in, unsigned
+from tests.provider.conftest import ACR, CLIENT_RSA_KEY, ISSUER, REDIRECT_URIS, Answer, LoginPage, request_of
+from tests.provider.shown_on_both import code_of, hint_claims, outcome, signed_in, unsigned
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -11,9 +11,8 @@ from oic.utils.authn.user import UsernamePasswordMako
 from oic.utils.http_util import make_cookie
 
 from tests import bundled_op
-
-from .conftest import ISSUER, Answer
-from .shown_on_both import outcome, signed_in
+from tests.provider.conftest import ISSUER, Answer
+from tests.provider.shown_on_both import outcome, signed_in
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -12,8 +12,7 @@ from oic.utils.http_util import Response, SeeOther
 from oic_session_ext.crypto import jose
 from oic_session_ext.provider import Answered, CompletedLogin, Provider, SessionManagementMixin
 from oic_session_ext.provider.authorization.request import AuthorizationError
-
-from .conftest import ACR, CLIENT_RSA_KEY, ISSUER, Answer, LoginPage, request_of
+from tests.provider.conftest import ACR, CLIENT_RSA_KEY, ISSUER, Answer, LoginPage, request_of
 
 
 def error_of(answer):

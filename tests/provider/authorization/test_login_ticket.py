@@ -8,8 +8,7 @@ import pytest
 from oic.utils.http_util import Unauthorized
 
 from oic_session_ext.crypto.secret_ring import SecretRing
-
-from .conftest import ACR, Answer, LoginPage, request_of
+from tests.provider.conftest import ACR, Answer, LoginPage, request_of
 
 
 @pytest.fixture(params=["managed", "op"])
@@ -77,10 +76,10 @@ def test_made_with_an_older_or_newer_secret_it_is_believed_during_a_rotation(any
     value = browser.use_pyoidc_login("alice")
     stranger.jar["pyoidc"] = value
 
-    any_op.provider.seed = any_op.provider.secrets.with_next().with_in_use([]).derive("another purpose")
+    any_op.provider.seed = any_op.provider.secrets.with_next().with_active([]).derive("another purpose")
     assert "code" in browser.authorize().in_query
 
-    any_op.provider.secrets.take_up(SecretRing([b"x" * 32]))
+    any_op.provider.secrets.replace_with(SecretRing([b"x" * 32]))
     any_op.clock.advance(1)
     assert not stranger.is_signed_in()
 

@@ -16,8 +16,7 @@ from oic_session_ext.crypto import jose
 from oic_session_ext.provider.keys import new_private_jwk
 from oic_session_ext.settings import RequestObjectSettings
 from oic_session_ext.web.guarded_fetch import FetchFailed, GuardedFetch
-
-from .conftest import CHALLENGE, CLIENT_JWKS, CLIENT_RSA_KEY, ISSUER, REDIRECT_URIS, SECRET, Answer, Op
+from tests.provider.conftest import CHALLENGE, CLIENT_JWKS, CLIENT_RSA_KEY, ISSUER, REDIRECT_URIS, SECRET, Answer, Op
 
 CLIENT_EC_KEY = jose.import_key(CLIENT_JWKS["keys"][1])
 CLIENT_KEYS = {"RS256": CLIENT_RSA_KEY, "ES256": CLIENT_EC_KEY}

@@ -10,8 +10,7 @@ import pytest
 from oic_session_ext.session_management.browser_cookies import CookiePolicy
 from oic_session_ext.session_management.session_state import verify_session_state
 from oic_session_ext.store.memory.engine import MemoryStore
-
-from .conftest import ALL_RESPONSE_TYPES, request_of
+from tests.provider.conftest import ALL_RESPONSE_TYPES, request_of
 
 STATE_COOKIE = "__Host-op_browser_state"
 ORIGIN = "https://basic.example.com"

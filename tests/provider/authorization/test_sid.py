@@ -12,8 +12,7 @@ from oic_session_ext.crypto import jose
 from oic_session_ext.model import Reason
 from oic_session_ext.sessions.op_session import end_op_session
 from oic_session_ext.store.unit_of_work import UnitOfWork
-
-from .conftest import ALL_RESPONSE_TYPES
+from tests.provider.conftest import ALL_RESPONSE_TYPES
 
 OFFLINE = {"scope": "openid offline_access", "prompt": "consent"}
 FRONT_ID_TOKENS = [one for one in ALL_RESPONSE_TYPES if "id_token" in one]

@@ -7,8 +7,7 @@ import base64
 import pytest
 
 from oic_session_ext.crypto import jose
-
-from .conftest import CLIENT_JWKS, CLIENT_RSA_KEY, ISSUER, JWKS, REDIRECT_URIS, SECRET, basic_auth
+from tests.provider.conftest import CLIENT_JWKS, CLIENT_RSA_KEY, ISSUER, JWKS, REDIRECT_URIS, SECRET, basic_auth
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 # Known clients are told apart by the code being looked at: without a good one, what follows authentication is this.

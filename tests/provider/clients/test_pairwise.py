@@ -11,8 +11,7 @@ from oic.oic.provider import Provider as StockProvider
 from oic_session_ext.crypto import jose
 from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.provider import HardeningMixin
-
-from .conftest import PAGES, Answer, Op, _parts, make_key_jar
+from tests.provider.conftest import PAGES, Answer, Op, _parts, make_key_jar
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

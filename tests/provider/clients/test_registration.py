@@ -8,8 +8,7 @@ import pytest
 
 from oic_session_ext.errors import InvalidToken
 from oic_session_ext.web.guarded_fetch import FetchFailed
-
-from .conftest import CLIENT_JWKS, Answer, public_part
+from tests.provider.conftest import CLIENT_JWKS, Answer, public_part
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -6,8 +6,7 @@ import pytest
 
 from oic_session_ext.errors import ConfigError
 from oic_session_ext.settings import DeliverySettings
-
-from .conftest import make_clients
+from tests.provider.conftest import make_clients
 
 
 @pytest.mark.spec("REG-13")

@@ -10,13 +10,12 @@ from oic.oic.message import EndSessionRequest
 from oic.utils.http_util import Response as StockResponse
 
 from oic_session_ext.crypto import jose
-from oic_session_ext.model import Told
+from oic_session_ext.model import NotifyStatus
 from oic_session_ext.provider.request.responses import RawResponse
 from oic_session_ext.settings import DeliverySettings
-
-from .conftest import Answer
-from .shown_on_both import code_of, outcome, signed_in
-from .told_rps import slow_rps
+from tests.provider.conftest import Answer
+from tests.provider.notified_rps import slow_rps
+from tests.provider.shown_on_both import code_of, outcome, signed_in
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -110,7 +109,7 @@ def end_session_of(op, browser, tokens):
         op.provider.httpc.http_request = refuse_connections
         op.provider.do_verified_logout(grant_of(op, tokens), "basic", alla=True)
     else:
-        op.provider.delivery.outcomes["basic"] = Told.UNDELIVERABLE
+        op.provider.delivery.outcomes["basic"] = NotifyStatus.UNDELIVERABLE
         browser.confirm(browser.end_session())
 
 

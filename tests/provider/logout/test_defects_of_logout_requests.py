@@ -14,9 +14,8 @@ from oic.utils.jwt import JWT
 
 from oic_session_ext.crypto import jose
 from oic_session_ext.provider.keys import OpKeys
-
-from .conftest import CLIENT_RSA_KEY, ISSUER, SECRET, Answer, request_of
-from .shown_on_both import code_of, hint_claims, outcome, signed_in, unsigned
+from tests.provider.conftest import CLIENT_RSA_KEY, ISSUER, SECRET, Answer, request_of
+from tests.provider.shown_on_both import code_of, hint_claims, outcome, signed_in, unsigned
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -10,8 +10,7 @@ import pytest
 from oic_session_ext.crypto import jose
 from oic_session_ext.errors import StoreUnavailable
 from oic_session_ext.store.changes import UpdateOpSession
-
-from .conftest import JWKS, Answer, environ_of
+from tests.provider.conftest import JWKS, Answer, environ_of
 
 OUT = "https://basic.example.com/out"
 SESSION_COOKIE = "__Host-op_session"

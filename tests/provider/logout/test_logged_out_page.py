@@ -14,10 +14,9 @@ import pytest
 from oic_session_ext.errors import StoreUnavailable
 from oic_session_ext.events import FrontchannelAsked, Hooks, SessionEnded
 from oic_session_ext.logout.report import RpStatus
-from oic_session_ext.model import Told
+from oic_session_ext.model import NotifyStatus
 from oic_session_ext.store.changes import DeleteNotice
-
-from .conftest import ISSUER, PAGES, make_clients
+from tests.provider.conftest import ISSUER, PAGES, make_clients
 
 OUT = "https://basic.example.com/out"
 FRONT = {
@@ -102,7 +101,7 @@ def test_an_rp_without_a_logout_uri_holds_nobody_up(op):
 
 
 @pytest.mark.spec("BC-36", "BC-37", "RI-41", "WR-15")
-@pytest.mark.parametrize(("told", "status"), [(Told.PENDING, RpStatus.PENDING), (Told.UNDELIVERABLE, RpStatus.UNREACHABLE)])
+@pytest.mark.parametrize(("told", "status"), [(NotifyStatus.PENDING, RpStatus.PENDING), (NotifyStatus.UNDELIVERABLE, RpStatus.UNREACHABLE)])
 def test_an_rp_that_was_not_told_is_named_before_the_browser_goes_on(op, told, status):
     browser = signed_in(op)
     op.provider.delivery.outcomes["basic"] = told
@@ -302,7 +301,7 @@ def test_an_answer_sent_twice_goes_back_to_the_rp_without_frames_too(op):
 def test_what_is_said_the_second_time_is_what_the_store_knows_by_then(op):
     browser = signed_in(op, "post")
     kept = dict(browser.jar)
-    op.provider.delivery.outcomes["basic"] = Told.PENDING
+    op.provider.delivery.outcomes["basic"] = NotifyStatus.PENDING
     log_out(browser)
     browser.jar = dict(kept)
     assert says(log_out(browser), RpStatus.PENDING)

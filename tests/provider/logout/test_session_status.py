@@ -10,8 +10,7 @@ import pytest
 from oic_session_ext.crypto import jose
 from oic_session_ext.errors import StoreUnavailable
 from oic_session_ext.session_management.session_state import verify_session_state
-
-from .conftest import CLIENT_RSA_KEY, ISSUER, SECRET, Answer, basic_auth, request_of
+from tests.provider.conftest import CLIENT_RSA_KEY, ISSUER, SECRET, Answer, basic_auth, request_of
 
 ORIGIN = "https://basic.example.com"
 STATE_COOKIE = "__Host-op_browser_state"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .conftest import ALL_RESPONSE_TYPES, CHALLENGE, REDIRECT_URIS
+from tests.provider.conftest import ALL_RESPONSE_TYPES, CHALLENGE, REDIRECT_URIS
 
 PROBE = "\"'><script>alert(1)</script>"
 EVIL = [

@@ -9,8 +9,7 @@ import pytest
 
 from oic_session_ext.crypto.record_id import RECORD_ID_LENGTH
 from oic_session_ext.errors import StoreUnavailable
-
-from .conftest import request_of
+from tests.provider.conftest import request_of
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ from oic_session_ext.errors import Conflict, InvalidRequest, ProtocolError, Stor
 from oic_session_ext.provider import Route, WebRequest
 from oic_session_ext.provider.request.responses import RawResponse, RedirectResponse, authorization_location, json_error, json_response
 from oic_session_ext.provider.request.web_request import dispatch
-
-from .conftest import environ_of, not_found
+from tests.provider.conftest import environ_of, not_found
 
 
 def route(answer=lambda request: json_response({"path": request.path}), **kwargs):

@@ -9,9 +9,8 @@ import pytest
 
 from oic_session_ext.crypto import jose
 from oic_session_ext.sessions.sweeper import Sweeper
-
-from .conftest import REDIRECT_URIS, SECRET, basic_auth, request_of
-from .shown_on_both import code_of, outcome, signed_in
+from tests.provider.conftest import REDIRECT_URIS, SECRET, basic_auth, request_of
+from tests.provider.shown_on_both import code_of, outcome, signed_in
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from .conftest import ISSUER, SECRET, Answer, Op, basic_auth
-from .test_revocation import counted
+from tests.provider.conftest import ISSUER, SECRET, Answer, Op, basic_auth
+from tests.provider.tokens.test_revocation import counted
 
 OFFLINE = {"scope": "openid email offline_access", "prompt": "consent"}
 BASIC = basic_auth("basic", SECRET)

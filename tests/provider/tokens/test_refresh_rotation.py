@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from oic_session_ext.store import open_store
+from tests.provider.conftest import Op
 from tests.store.postgresql_server import postgresql_or_skip
 from tests.store.redis_server import running_redis
-
-from .conftest import Op
 
 OFFLINE = {"scope": "openid email offline_access", "prompt": "consent"}
 CLIENTS = ["basic", "post", "public"]

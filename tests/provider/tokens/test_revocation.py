@@ -8,8 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from oic_session_ext.crypto import jose
-
-from .conftest import CLIENT_RSA_KEY, ISSUER, SECRET, Answer, Op, basic_auth
+from tests.provider.conftest import CLIENT_RSA_KEY, ISSUER, SECRET, Answer, Op, basic_auth
 
 OFFLINE = {"scope": "openid offline_access", "prompt": "consent"}
 BASIC = basic_auth("basic", SECRET)

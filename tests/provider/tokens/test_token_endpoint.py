@@ -8,8 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from oic_session_ext.errors import StoreUnavailable
-
-from .conftest import CHALLENGE, REDIRECT_URIS, SECRET, VERIFIER, basic_auth
+from tests.provider.conftest import CHALLENGE, REDIRECT_URIS, SECRET, VERIFIER, basic_auth
 
 OFFLINE = {"scope": "openid offline_access", "prompt": "consent"}
 

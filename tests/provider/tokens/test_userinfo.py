@@ -7,8 +7,7 @@ import json
 import pytest
 
 from oic_session_ext.crypto import jose
-
-from .conftest import CLIENT_JWKS, ISSUER, SECRET, Answer, public_part
+from tests.provider.conftest import CLIENT_JWKS, ISSUER, SECRET, Answer, public_part
 
 OFFLINE = {"scope": "openid offline_access", "prompt": "consent"}
 

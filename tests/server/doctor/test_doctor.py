@@ -100,8 +100,8 @@ def test_a_setting_that_is_not_for_users_is_named(
     finding = only(settings(**changes))
 
     assert (finding.about, finding.severity) == (about, severity)
-    assert finding.breaks
-    assert finding.mend
+    assert finding.impact
+    assert finding.fix
 
 
 def test_networks_of_ones_own_are_no_finding(settings: Callable[..., ServerSettings]) -> None:
@@ -170,7 +170,7 @@ def test_a_front_channel_alone_on_another_site_is_a_warning(settings: Callable[.
     finding = only(settings(clients=[rp(**uris)], session_management={"status": True}))
 
     assert finding.severity is Severity.WARNING
-    assert "Safari" in finding.breaks
+    assert "Safari" in finding.impact
 
 
 def test_a_page_over_http_cannot_be_framed_by_an_https_op(settings: Callable[..., ServerSettings]) -> None:
@@ -178,7 +178,7 @@ def test_a_page_over_http_cannot_be_framed_by_an_https_op(settings: Callable[...
 
     findings = found(settings(clients=[rp(**uris, **BACK)], session_management={"enabled": False}))
 
-    assert [(each.severity, "mixed content" in each.breaks) for each in findings] == [(Severity.PROBLEM, True)]
+    assert [(each.severity, "mixed content" in each.impact) for each in findings] == [(Severity.PROBLEM, True)]
 
 
 def test_clients_that_registered_themselves_are_examined_too(settings: Callable[..., ServerSettings], tmp_path: Path) -> None:
@@ -628,7 +628,7 @@ def test_the_command_prints_each_finding_and_ends_with_one_for_a_problem(op: Run
 
     assert result.exit_code == 1
     assert "problem: login.cheap_passwords_for_benchmarks: is on" in result.stdout
-    assert "    To mend it: " in result.stdout
+    assert "    To fix it: " in result.stdout
     assert "1 problem" in result.stderr
 
 
@@ -648,7 +648,7 @@ def test_findings_can_be_read_by_a_machine(settings: Callable[..., ServerSetting
     lines = CliRunner().invoke(main, ["doctor", str(config), "--offline", "--json"]).stdout.splitlines()
 
     first = json.loads(lines[0])
-    assert first.keys() == {"severity", "about", "what", "breaks", "mend"}
+    assert first.keys() == {"severity", "about", "what", "impact", "fix"}
     assert (first["severity"], first["about"]) == ("warning", "registration.mode")
 
 

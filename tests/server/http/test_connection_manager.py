@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from oic_session_ext.server.http.connection_manager import Arrivals, ArrivingConnection
+from oic_session_ext.server.http.connection_manager import ArrivingConnection, ConnectionManager
 
 
 class Server:
-    """What `Arrivals` asks of a server."""
+    """What `ConnectionManager` asks of a server."""
 
     timeout = 60
     max_request_header_size = max_request_body_size = 1000
@@ -42,7 +42,7 @@ def server() -> Iterator[Server]:
 
 
 def test_a_connection_that_is_closed_to_make_room_may_have_said_something_just_then(server: Server) -> None:
-    arrivals = Arrivals(server)
+    arrivals = ConnectionManager(server)
     arrivals._most = 1
     with server.connect() as first:
         arrivals._accept()
@@ -63,7 +63,7 @@ def test_a_connection_that_is_closed_to_make_room_may_have_said_something_just_t
 @pytest.mark.parametrize("said", [b"", b"\x16\x03\x01"])
 def test_a_connection_that_is_reset_before_its_tls_begins_is_passed_over(server: Server, said: bytes) -> None:
     server.ssl_adapter = SimpleNamespace(context=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-    arrivals = Arrivals(server)
+    arrivals = ConnectionManager(server)
     with server.connect() as connection:
         connection.sendall(said)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -17,8 +17,8 @@ from oic_session_ext.events import (
     BreakerOpened,
     Event,
     FrontchannelAsked,
+    NoticeDeferred,
     NoticeDelivered,
-    NoticePutOff,
     NoticeUndeliverable,
     SessionBegan,
     SessionEnded,
@@ -90,20 +90,20 @@ def test_notices_are_shown_by_state_with_the_age_of_the_oldest(metrics_op):
         (FrontchannelAsked(SESSION, ("rp-a",)), 'oic_frontchannel_asked_total{client_id="rp-a"} 1.0'),
         (NoticeDelivered(NOTICE, 0.03), 'oic_notice_latency_seconds_bucket{le="0.05"} 1.0'),
         (NoticeDelivered(NOTICE, 0.03), f'oic_notices_delivered_total{{client_id="{NOTICE.client_id}"}} 1.0'),
-        (NoticePutOff(replace(NOTICE, problem="timeout")), f'{{client_id="{NOTICE.client_id}",problem="timeout"}} 1.0'),
+        (NoticeDeferred(replace(NOTICE, problem="timeout")), f'{{client_id="{NOTICE.client_id}",problem="timeout"}} 1.0'),
         (NoticeUndeliverable(replace(NOTICE, problem="http_400")), f'{{client_id="{NOTICE.client_id}",problem="http_400"}} 1.0'),
         (BreakerOpened("rp-a", 5), 'oic_breaker_open{client_id="rp-a"} 1.0'),
     ],
 )
 def test_each_event_is_counted(metrics_op, event: Event, line: str):
-    metrics_op.server.op.session_management.hooks.tell(event)
+    metrics_op.server.op.session_management.hooks.emit(event)
 
     assert line in read(metrics_op).text
 
 
 def test_a_breaker_that_closes_is_no_longer_open(metrics_op):
-    metrics_op.server.op.session_management.hooks.tell(BreakerOpened("rp-a", 5))
-    metrics_op.server.op.session_management.hooks.tell(BreakerClosed("rp-a"))
+    metrics_op.server.op.session_management.hooks.emit(BreakerOpened("rp-a", 5))
+    metrics_op.server.op.session_management.hooks.emit(BreakerClosed("rp-a"))
 
     assert 'oic_breaker_open{client_id="rp-a"} 0.0' in read(metrics_op).text
 
@@ -113,7 +113,7 @@ def test_clients_without_end_are_counted_together(metrics_op, monkeypatch):
     monkeypatch.setattr(metrics, "_MOST_CLIENTS", 2)
 
     for number in range(5):
-        metrics_op.server.op.hooks.tell(FrontchannelAsked(SESSION, (f"client{number}",)))
+        metrics_op.server.op.hooks.emit(FrontchannelAsked(SESSION, (f"client{number}",)))
 
     counted = [line for line in read(metrics_op).text.splitlines() if line.startswith("oic_frontchannel_asked_total")]
     assert counted == [
@@ -125,7 +125,7 @@ def test_clients_without_end_are_counted_together(metrics_op, monkeypatch):
 
 def test_front_channels_that_nobody_could_load_count_as_given_up(metrics_op):
     lost = replace(NOTICE, channel=Channel.FRONTCHANNEL, state=NoticeState.UNDELIVERABLE, problem="needs_browser")
-    metrics_op.server.op.session_management.hooks.tell(SessionEnded(SESSION, Reason.EXPIRED, (lost,)))
+    metrics_op.server.op.session_management.hooks.emit(SessionEnded(SESSION, Reason.EXPIRED, (lost,)))
 
     assert f'oic_notices_given_up_total{{client_id="{NOTICE.client_id}",problem="needs_browser"}} 1.0' in read(metrics_op).text
 

@@ -26,8 +26,8 @@ OLD, BOTH = SecretRing([b"o" * 32]), SecretRing([b"o" * 32, b"n" * 32])
 PROMOTED, NEW = SecretRing([b"n" * 32, b"o" * 32]), SecretRing([b"n" * 32])
 KEYS = SigningKeys([new_private_jwk({"kty": "RSA", "use": "sig", "alg": "RS256"})])
 KEYS_BOTH = KEYS.with_next()
-KEYS_PROMOTED = KEYS_BOTH.with_in_use(set(KEYS_BOTH.believed) - set(KEYS.believed))
-KEYS_NEW = KEYS_PROMOTED.without(KEYS.believed)
+KEYS_PROMOTED = KEYS_BOTH.with_active(set(KEYS_BOTH.accepted) - set(KEYS.accepted))
+KEYS_NEW = KEYS_PROMOTED.without(KEYS.accepted)
 
 
 class Files:
@@ -244,7 +244,7 @@ def test_keys_in_the_store_are_taken_up_by_every_server(monkeypatch: pytest.Monk
     assert one.keys.text.replace(both.to_text(), instead_of=one.keys.held.to_text())
     other.check()
 
-    assert other.keys.held.believed == both.believed
+    assert other.keys.held.accepted == both.accepted
     with pytest.raises(ConfigError, match="somebody else has just changed"):
         one.keys.text.replace("{}", instead_of=one.keys.held.to_text())
 
@@ -284,8 +284,8 @@ def test_each_kind_of_key_is_rotated_for_itself() -> None:
     keys = SigningKeys([new_private_jwk(kind) for kind in kinds])
 
     both = keys.with_next()
-    promoted = both.with_in_use(both.believed[3:])
+    promoted = both.with_active(both.accepted[3:])
 
-    assert (both.in_use, len(both.believed)) == (keys.believed, 6)
-    assert set(promoted.in_use) == set(both.believed[3:])
-    assert [(jwk["crv"], jwk["use"]) for jwk in promoted.without(keys.believed).jwks] == [(kind["crv"], kind["use"]) for kind in kinds]
+    assert (both.active, len(both.accepted)) == (keys.accepted, 6)
+    assert set(promoted.active) == set(both.accepted[3:])
+    assert [(jwk["crv"], jwk["use"]) for jwk in promoted.without(keys.accepted).jwks] == [(kind["crv"], kind["use"]) for kind in kinds]
