@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CLAUSES = ROOT / "tests" / "clauses.csv"
-CONTRACT = ROOT / "oic_session_ext" / "testing.py"
+CONTRACT = ROOT / "oic_session_ext" / "testing" / "store_contract.py"
 """The tests that every store engine inherits."""
 
 _HEADER = """\

@@ -71,7 +71,7 @@ def read_defects(file: Path = DEFECTS) -> list[Defect]:
 def marked_tests(folder: Path = TESTS) -> dict[str, list[Shown]]:
     """Return the tests that show each row, in the order of files and lines."""
     found: defaultdict[str, list[Shown]] = defaultdict(list)
-    for file in sorted(folder.glob("test_*.py")):
+    for file in sorted(folder.rglob("test_*.py")):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef):
                 for row in _rows(node):
