@@ -16,9 +16,7 @@ from oic.utils.authz import AuthzHandling
 from oic.utils.http_util import Response
 from oic.utils.userinfo import UserInfo
 
-from oic_session_ext import store
-from oic_session_ext.crypto import secret_ring
-from oic_session_ext.provider import HardeningMixin, SessionManagement, SessionManagementMixin
+from oic_session_ext import HardeningMixin, SecretRing, SessionManagement, SessionManagementMixin, open_store
 
 audit = logging.getLogger("company.audit")
 
@@ -35,7 +33,7 @@ class MyOP(SessionManagementMixin, HardeningMixin, Provider):
 login = PasswordLogin()
 broker = AuthnBroker()
 broker.add(PASSWORD, login, 10, ISSUER)
-session_management = SessionManagement(store.open_store(f"sqlite:///{DATA}/sessions.sqlite"), secret_ring.load_or_create(DATA / "secrets"))
+session_management = SessionManagement(open_store(f"sqlite:///{DATA}/sessions.sqlite"), SecretRing.load_or_create(DATA / "secrets"))
 op = MyOP(
     ISSUER,
     sdb=session_management.session_db(ISSUER),

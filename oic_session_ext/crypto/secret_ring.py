@@ -61,6 +61,16 @@ class SecretRing:
                 raise ConfigError(path, "not a secret in base64url", number) from None  # the cause would quote the line
         return cls(found, path=path)
 
+    @classmethod
+    def load_or_create(cls, path: str | Path) -> SecretRing:
+        """Return the ring that a file holds; if there is no file, create one with mode 0600 and a fresh secret.
+
+        Of several processes that start at the same time one creates the file, and all read the same ring.
+
+        Raises: ConfigError: the file can be read by its group or by others, is not a ring, or cannot be read or created.
+        """
+        return cls.from_text(load_or_create_private(Path(path), cls.generate_text), path=str(path))
+
     @staticmethod
     def generate_text() -> str:
         """Return a fresh ring of one 384-bit secret, in the form that `from_text` reads."""
@@ -120,16 +130,6 @@ class SecretRing:
 
     def __repr__(self) -> str:
         return f"<SecretRing of {len(self._secrets)}>"
-
-
-def load_or_create(path: Path) -> SecretRing:
-    """Return the ring that a file holds; when there is no file, make one with mode 0600 and a fresh secret.
-
-    Of several processes that start at once one makes the file and all read the same ring.
-
-    Raises: ConfigError: the file can be read by group or others, is not a ring, or cannot be read or made.
-    """
-    return SecretRing.from_text(load_or_create_private(path, SecretRing.generate_text), path=str(path))
 
 
 def _fingerprint(secret: bytes) -> str:

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from oic_session_ext.crypto.secret_ring import SecretRing, load_or_create
+from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.errors import ConfigError
 from oic_session_ext.testing.store_contract import winners
 
@@ -124,17 +124,17 @@ def test_a_bad_text_is_refused_without_quoting_it(text):
 def test_a_missing_file_is_made_for_its_owner_alone_and_read_again(tmp_path):
     path = tmp_path / "var" / "secrets"
 
-    first = load_or_create(path)
+    first = SecretRing.load_or_create(path)
 
     assert path.stat().st_mode & 0o777 == 0o600
-    assert load_or_create(path).fingerprint == first.fingerprint
+    assert SecretRing.load_or_create(path).fingerprint == first.fingerprint
     assert [entry.name for entry in path.parent.iterdir()] == ["secrets"]
 
 
 def test_a_lax_umask_does_not_open_the_file(tmp_path):
     before = os.umask(0)
     try:
-        load_or_create(tmp_path / "secrets")
+        SecretRing.load_or_create(tmp_path / "secrets")
     finally:
         os.umask(before)
 
@@ -144,11 +144,11 @@ def test_a_lax_umask_does_not_open_the_file(tmp_path):
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
 def test_a_file_that_others_can_read_is_refused(tmp_path, mode):
     path = tmp_path / "secrets"
-    load_or_create(path)
+    SecretRing.load_or_create(path)
     path.chmod(mode)
 
     with pytest.raises(ConfigError, match="chmod 600"):
-        load_or_create(path)
+        SecretRing.load_or_create(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"short"])
@@ -158,7 +158,7 @@ def test_a_file_that_is_no_ring_is_refused_and_left_alone(tmp_path, content):
     path.chmod(0o600)
 
     with pytest.raises(ConfigError):
-        load_or_create(path)
+        SecretRing.load_or_create(path)
     assert path.read_bytes() == content
 
 
@@ -166,13 +166,13 @@ def test_a_folder_in_its_place_is_a_configuration_error(tmp_path):
     (tmp_path / "secrets").mkdir(mode=0o700)
 
     with pytest.raises(ConfigError):
-        load_or_create(tmp_path / "secrets")
+        SecretRing.load_or_create(tmp_path / "secrets")
 
 
 def test_many_who_start_at_once_read_one_ring(tmp_path):
     found: list[str] = []
 
-    winners(lambda _: found.append(load_or_create(tmp_path / "secrets").fingerprint), 8)
+    winners(lambda _: found.append(SecretRing.load_or_create(tmp_path / "secrets").fingerprint), 8)
 
     assert len(found) == 8
     assert len(set(found)) == 1
