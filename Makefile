@@ -14,7 +14,7 @@ EXTRAS_cluster := postgresql,redis
 EXTRAS_dev := test,dev
 
 .NOTPARALLEL:
-.PHONY: help demo cluster test check audit format run docs coverage-of-clauses defects bench bench-notices growth round-trips crash outage crash-told hostile told fuzz matrix test-needs clean
+.PHONY: help demo cluster test check audit prose format run docs coverage-of-clauses defects bench bench-notices growth round-trips crash outage crash-told hostile told fuzz matrix test-needs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ check: $(VENV)/installed-dev $(NPM)/node_modules/.package-lock.json  ## format, 
 
 audit: $(VENV)/installed-dev  ## say which installed packages have known vulnerabilities; one that has a fix is an error
 	@$(BIN)/python tools/audit.py
+
+prose:  ## count the words in docstrings that plain technical English avoids
+	@python3 tools/prose.py oic_session_ext
 
 format: $(VENV)/installed-dev  ## lay the code out and mend what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -39,7 +39,7 @@ def test_the_routes_and_the_login_stay_as_they_are() -> None:
 
 @pytest.mark.parametrize("document", [ROOT / "README.md", OWN_OP / "README.md"], ids=["project", "example"])
 def test_the_lines_that_a_readme_shows_are_those_of_the_example(document: Path) -> None:
-    section = re.search(r"## Into your own pyoidc OP\n(.*?)(?=\n## |\Z)", document.read_text(encoding="utf-8"), re.DOTALL)
+    section = re.search(r"## Add it to your pyoidc OP\n(.*?)(?=\n## |\Z)", document.read_text(encoding="utf-8"), re.DOTALL)
     assert section is not None
     shown = [
         line.strip() for block in re.findall(r"```python\n(.*?)```", section[1], re.DOTALL) for line in block.splitlines() if line.strip()
@@ -334,7 +334,7 @@ def test_sweeping_takes_the_call_that_the_readme_shows_and_no_cherrypy(op: OwnOp
     program = f"""
 import sys
 from after import op
-from oic_session_ext.sweeper import Sweeper
+from oic_session_ext.sessions.sweeper import Sweeper
 print({call}, *(name for name in ("cherrypy", "beaker", "ruamel") if name in sys.modules))
 """
 

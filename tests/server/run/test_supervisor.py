@@ -18,7 +18,7 @@ SCRIPT = """
 import logging, os, signal, socket, sys, time
 from pathlib import Path
 from oic_session_ext.errors import ConfigError, SessionExtError, StoreUnavailable
-from oic_session_ext.server import processes
+from oic_session_ext.server.run import supervisor
 
 logging.basicConfig(level="INFO", stream=sys.stdout)
 processes._FIRST_PAUSE_S, processes._LONGEST_PAUSE_S = 0.01, 0.02
@@ -41,7 +41,7 @@ def work(when_ready):
 
 listening = socket.create_server(("127.0.0.1", 0))
 try:
-    processes.Supervisor(work, 2, listening, when_ready=lambda: print("all serve", flush=True), stop_within_s=2).run()
+    supervisor.Supervisor(work, 2, listening, when_ready=lambda: print("all serve", flush=True), stop_within_s=2).run()
 except SessionExtError as err:
     sys.exit(f"{type(err).__name__}: {err}")
 """

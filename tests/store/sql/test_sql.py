@@ -274,7 +274,7 @@ def test_a_disk_that_is_full_in_earnest_is_unavailable_until_there_is_room_again
         import pathlib, resource, signal, sys
         from oic_session_ext.errors import StoreUnavailable
         from oic_session_ext.store.changes import EndOpSession, PutGrant, PutOpSession
-        from oic_session_ext.store.sql_sqlite import open_sqlite_store
+        from oic_session_ext.store.sql.sqlite import open_sqlite_store
         from oic_session_ext.testing import NOW, example_grant, example_notice, example_op_session
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         store, session = open_sqlite_store(pathlib.Path(sys.argv[1])), example_op_session()
