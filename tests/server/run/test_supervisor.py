@@ -21,7 +21,7 @@ from oic_session_ext.errors import ConfigError, SessionExtError, StoreUnavailabl
 from oic_session_ext.server.run import supervisor
 
 logging.basicConfig(level="INFO", stream=sys.stdout)
-processes._FIRST_PAUSE_S, processes._LONGEST_PAUSE_S = 0.01, 0.02
+supervisor._FIRST_PAUSE_S, supervisor._LONGEST_PAUSE_S = 0.01, 0.02
 folder = Path(sys.argv[1])
 
 def work(when_ready):
