@@ -41,9 +41,3 @@ def test_every_document_that_the_code_names_is_there() -> None:
 )
 def test_what_a_deployer_must_know_of_channels_and_browsers_is_said(document: str, says: str) -> None:
     assert re.search(says, (ROOT / "docs" / document).read_text(encoding="utf-8"))
-
-
-def test_every_decision_is_in_the_index() -> None:
-    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-
-    assert not [file.name for file in (ROOT / "docs" / "adr").glob("*.md") if f"(adr/{file.name})" not in index]
