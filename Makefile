@@ -1,4 +1,4 @@
-# `make help` lists what there is. Everything runs in .venv, which is made on the way; `make clean` takes it away again.
+# `make help` lists the targets. Everything runs in .venv, which each target creates if needed; `make clean` removes it.
 
 SHELL := /bin/bash
 VENV ?= .venv
@@ -6,15 +6,18 @@ BIN := $(VENV)/bin
 CONFIG ?= conf/op.yaml
 FUZZ_EXAMPLES ?= 20000
 NPM := tests/browser/npm
+# Folders of tests that need servers, databases, browsers or npm; `make fast` leaves them out.
+SLOW_TESTS := browser certification examples flows store
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# What an environment has installed beside the package, one stamp for each.
+# The extras of setup.py that an environment has installed, one stamp file for each set.
 EXTRAS_demo := examples
 EXTRAS_cluster := postgresql,redis
+EXTRAS_test := test
 EXTRAS_dev := test,dev
 
 .NOTPARALLEL:
-.PHONY: help demo cluster test check audit prose format run docs coverage-of-clauses defects bench bench-notices growth round-trips crash outage crash-told hostile told fuzz matrix test-needs clean
+.PHONY: help demo cluster test check lint fast audit prose format run docs coverage-of-clauses defects bench bench-notices growth round-trips crash outage crash-told hostile told fuzz matrix test-needs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,21 +30,25 @@ cluster: $(VENV)/installed-cluster  ## run two OPs behind nginx: http://localhos
 
 test: test-needs check  ## install what the tests need, browsers included, and run every check
 
-check: $(VENV)/installed-dev $(NPM)/node_modules/.package-lock.json  ## format, lint, types, known vulnerabilities, and all tests with branch coverage
+check: lint audit $(NPM)/node_modules/.package-lock.json  ## run lint, audit, and all tests with branch coverage (PYTEST_ARGS="-k end_session")
+	$(BIN)/pytest --cov -n 3 --dist loadfile $(PYTEST_ARGS)
+
+lint: $(VENV)/installed-dev  ## check format, lint, spelling and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/codespell
 	$(BIN)/mypy
-	$(BIN)/python tools/audit.py
-	$(BIN)/pytest --cov -n 3 --dist loadfile $(PYTEST_ARGS)
 
-audit: $(VENV)/installed-dev  ## say which installed packages have known vulnerabilities; one that has a fix is an error
-	@$(BIN)/python tools/audit.py
+fast: $(VENV)/installed-test  ## run the tests that need only Python: no database, browser, nginx or npm (PYTEST_ARGS as for check)
+	$(BIN)/pytest -n 3 --dist loadfile $(SLOW_TESTS:%=--ignore=tests/%) $(PYTEST_ARGS)
+
+audit: $(VENV)/installed-dev  ## list installed packages with known vulnerabilities; one that has a fix is an error
+	$(BIN)/python tools/audit.py
 
 prose:  ## count the words in docstrings that plain technical English avoids
 	@python3 tools/prose.py oic_session_ext
 
-format: $(VENV)/installed-dev  ## lay the code out and mend what ruff can mend
+format: $(VENV)/installed-dev  ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -92,10 +99,10 @@ told: $(VENV)/installed-dev  ## log out from 20 RPs, 5 of them faulty, and print
 matrix: $(VENV)/installed-dev test-needs $(NPM)/node_modules/.package-lock.json  ## measure what RPs see in which browser, write it to docs/browsers.md
 	@$(BIN)/python -m tests.browser.matrix docs/browsers.md $(MATRIX_ARGS)
 
-test-needs:
+test-needs:  ## install the browsers, databases and programs that the tests need (Debian and Ubuntu, as root or with sudo)
 	@tools/install_test_needs.sh
 
-clean:  ## remove the virtual environment and what tools have left
+clean:  ## remove the virtual environment and the files that the tools wrote
 	rm -rf $(VENV) $(NPM)/node_modules build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/installed-%: setup.py pyproject.toml tools/make_venv.sh

@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "oic_session_ext"
-COPIED = ("bench", "conf", "docs", "examples", "oic_session_ext", "tests", "tools")
+COPIED = (".github", "bench", "conf", "docs", "examples", "oic_session_ext", "tests", "tools")
 NOT_SHIPPED = shutil.ignore_patterns("__pycache__", "*.egg-info", "node_modules")
 
 
@@ -83,7 +83,10 @@ def test_the_wheel_works_away_from_the_tree(wheel: Path, tmp_path: Path) -> None
     assert done.stdout.strip() == str(tmp_path / "oic_session_ext" / "__init__.py")
 
 
-@pytest.mark.parametrize("file", ["LICENSE", "CHANGELOG.md", "conf/demo.yaml", "examples/demo.py", "tests/conftest.py", "Makefile"])
+@pytest.mark.parametrize(
+    "file",
+    ["LICENSE", "CHANGELOG.md", "conf/demo.yaml", "examples/demo.py", "tests/conftest.py", "Makefile", ".github/workflows/checks.yml"],
+)
 def test_the_source_archive_holds_what_is_needed_to_work_on_it(dist: Path, file: str) -> None:
     (found,) = dist.glob("*.tar.gz")
     with tarfile.open(found) as archive:
