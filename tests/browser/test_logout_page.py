@@ -76,7 +76,7 @@ class FakeDelivery:
 
     outcome = NotifyStatus.DELIVERED
 
-    def tell(self, notices: Any, _: float) -> dict[str, NotifyStatus]:
+    def notify(self, notices: Any, _: float) -> dict[str, NotifyStatus]:
         return {notice.id: self.outcome for notice in notices}
 
 

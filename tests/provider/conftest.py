@@ -119,7 +119,7 @@ class FakeDelivery:
         self.calls: list[tuple[list[LogoutNotice], float]] = []
         self.before: Callable[[], None] = lambda: None
 
-    def tell(self, notices: Sequence[LogoutNotice], deadline_s: float) -> dict[str, NotifyStatus]:
+    def notify(self, notices: Sequence[LogoutNotice], deadline_s: float) -> dict[str, NotifyStatus]:
         self.before()
         self.calls.append((list(notices), deadline_s))
         return {notice.id: self.outcomes.get(notice.client_id, NotifyStatus.DELIVERED) for notice in notices}
