@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -152,11 +152,19 @@ class Op:
 
     provider: Any
     clock: FakeClock
-    store: MemoryStore | None = None
+    own_store: MemoryStore | None = None
+    """None without session management."""
+    is_stock: bool = False
 
     def __post_init__(self) -> None:
         if hasattr(self.provider, "op_keys"):
             self.provider.op_keys._converted = CONVERTED_KEYS
+
+    @property
+    def store(self) -> MemoryStore:
+        """The store of an OP with session management."""
+        assert self.own_store is not None
+        return self.own_store
 
     @property
     def clients(self) -> dict[str, dict[str, Any]]:
@@ -275,8 +283,8 @@ class Form:
             elif tag == "input" and given.get("type") == "hidden":
                 form.fields[given["name"] or ""] = given.get("value") or ""
 
-        parser.handle_starttag = handle  # type: ignore[method-assign]
-        parser.handle_startendtag = handle  # type: ignore[method-assign]
+        parser.handle_starttag = handle  # type: ignore[method-assign, assignment]
+        parser.handle_startendtag = handle  # type: ignore[method-assign, assignment]
         parser.feed(html)
         return form
 
@@ -306,7 +314,7 @@ class Browser:
             kwargs["headers"] = headers
         return self.keep(Answer.of(self.op.provider.authorization_endpoint(query, cookie=self.cookie, **kwargs)))
 
-    def sign_in(self, client_id: str = "basic", login: str = "alice", **changes: Any) -> dict[str, Any]:
+    def sign_in(self, client_id: str = "basic", login: str | None = "alice", **changes: Any) -> dict[str, Any]:
         """Sign a user in at a client by the code flow; return the token response."""
         answer = self.authorize(client_id, login=login, **changes)
         tokens = self.op.redeem(answer.in_query["code"], client_id)
@@ -359,6 +367,10 @@ class Browser:
         return answer
 
 
+MakeOp: TypeAlias = Callable[..., Op]
+"""What the fixture `make_op` returns: keyword arguments are the class, the clients, the store, the hooks, and settings."""
+
+
 def not_found(environ: Mapping[str, Any], start_response: Any) -> list[bytes]:
     start_response("404 Not Found", [("Content-Type", "text/plain")])
     return [b"theirs"]
@@ -403,7 +415,7 @@ def basic_auth(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def _parts(cdb: dict[str, dict[str, Any]]) -> tuple[Any, ...]:
+def _parts(cdb: dict[str, dict[str, Any]]) -> tuple[Any, Any, Any, Any, Any]:
     broker = AuthnBroker()
     broker.add(ACR, LoginPage(), 10, ISSUER)
     return cdb, broker, UserInfo(USERS), AuthzHandling(), verify_client
@@ -424,7 +436,7 @@ def _pyoidc_time(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def make_op(clock: FakeClock) -> Any:
+def make_op(clock: FakeClock) -> MakeOp:
     """Makes an OP with session management and hardening, which reaches all its RPs; settings and classes may be given."""
 
     def make(
@@ -455,7 +467,7 @@ def make_op(clock: FakeClock) -> Any:
 
 
 @pytest.fixture
-def op(make_op: Any) -> Op:
+def op(make_op: MakeOp) -> Op:
     return make_op()
 
 
@@ -467,9 +479,8 @@ def browser(op: Op) -> Browser:
 @pytest.fixture
 def stock(clock: FakeClock) -> Op:
     """pyoidc's provider as it comes."""
-    cdb, *rest = _parts(make_clients())
     sdb = create_session_db(ISSUER, "secret", "p" * 32)
-    return Op(StockProvider(ISSUER, sdb, cdb, *rest, keyjar=make_key_jar(), baseurl=ISSUER), clock)
+    return Op(StockProvider(ISSUER, sdb, *_parts(make_clients()), keyjar=make_key_jar(), baseurl=ISSUER), clock)
 
 
 @pytest.fixture
@@ -488,23 +499,23 @@ def hardened(clock: FakeClock) -> Op:
 
 
 @pytest.fixture(params=["stock", "hardened", "op"])
-def either(request: pytest.FixtureRequest) -> Any:
+def either(request: pytest.FixtureRequest) -> Op:
     """pyoidc's provider as it comes, with the hardening alone, and with everything."""
-    op = request.getfixturevalue(request.param)
+    op: Op = request.getfixturevalue(request.param)
     op.is_stock = request.param == "stock"
     return op
 
 
 @pytest.fixture(params=["stock", "managed", "op"])
-def logout_op(request: pytest.FixtureRequest) -> Any:
+def logout_op(request: pytest.FixtureRequest) -> Op:
     """pyoidc's provider as it comes, with session management alone, and with everything: for what session management brings."""
-    op = request.getfixturevalue(request.param)
+    op: Op = request.getfixturevalue(request.param)
     op.is_stock = request.param == "stock"
     return op
 
 
 @pytest.fixture
-def managed(make_op: Any) -> Op:
+def managed(make_op: MakeOp) -> Op:
     """pyoidc's provider with session management alone."""
 
     class Managed(SessionManagementMixin, StockProvider):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from oic.oauth2.provider import Provider as OAuthProvider
 
 from oic_session_ext.crypto import jose
 from oic_session_ext.provider.keys import OpKeys, generate_private_jwks, key_jar
+from tests.provider.conftest import Browser, MakeOp, Op
 
 from .conftest import ISSUER, Answer
 
@@ -69,22 +71,22 @@ REGISTERED_NAMES = {
 
 
 @pytest.fixture
-def metadata(op):
+def metadata(op: Op) -> dict[str, Any]:
     return Answer.of(op.provider.providerinfo_endpoint()).json
 
 
 @pytest.mark.spec("MD-01")
-def test_the_session_endpoints_are_told(metadata):
+def test_the_session_endpoints_are_told(metadata: dict[str, Any]) -> None:
     assert metadata["check_session_iframe"] == f"{ISSUER}/check_session"
     assert metadata["end_session_endpoint"] == f"{ISSUER}/end_session"
 
 
 @pytest.mark.spec("MD-05")
-def test_the_iframe_is_of_the_issuers_origin(metadata):
+def test_the_iframe_is_of_the_issuers_origin(metadata: dict[str, Any]) -> None:
     assert metadata["check_session_iframe"].startswith(metadata["issuer"] + "/")
 
 
-def test_the_session_endpoints_are_where_the_document_says(op, metadata):
+def test_the_session_endpoints_are_where_the_document_says(op: Op, metadata: dict[str, Any]) -> None:
     browser = op.browser()
 
     for name in ("check_session_iframe", "end_session_endpoint"):
@@ -92,7 +94,7 @@ def test_the_session_endpoints_are_where_the_document_says(op, metadata):
 
 
 @pytest.mark.spec("MD-02", "MD-06")
-def test_both_channels_are_told_with_sid_as_json_booleans(metadata):
+def test_both_channels_are_told_with_sid_as_json_booleans(metadata: dict[str, Any]) -> None:
     for channel in ("frontchannel", "backchannel"):
         assert metadata[f"{channel}_logout_supported"] is True
         assert metadata[f"{channel}_logout_session_supported"] is True
@@ -107,25 +109,27 @@ LOGOUT_NAMES = {
 
 @pytest.mark.spec("MD-04")
 @pytest.mark.parametrize("only", [*LOGOUT_NAMES, None])
-def test_each_feature_is_told_only_where_it_is_on(make_op, only):
+def test_each_feature_is_told_only_where_it_is_on(make_op: MakeOp, only: str | None) -> None:
     op = make_op(
         delivery={"frontchannel": only == "frontchannel", "backchannel": only == "backchannel"}, check_session=only == "check_session"
     )
 
     names = set(Answer.of(op.provider.providerinfo_endpoint()).json)
 
-    assert {name for name in names if "logout" in name or "session" in name} == {"end_session_endpoint"} | LOGOUT_NAMES.get(only, set())
+    assert {name for name in names if "logout" in name or "session" in name} == {"end_session_endpoint"} | LOGOUT_NAMES.get(
+        only or "", set()
+    )
 
 
 @pytest.mark.spec("MD-04")
-def test_an_op_without_session_management_does_not_speak_of_logout(hardened):
+def test_an_op_without_session_management_does_not_speak_of_logout(hardened: Op) -> None:
     names = set(Answer.of(hardened.provider.providerinfo_endpoint()).json)
 
     assert not {name for name in names if "logout" in name or "session" in name}
 
 
 @pytest.mark.spec("OIDCD-3")
-def test_every_name_is_registered_and_no_promise_is_false(metadata):
+def test_every_name_is_registered_and_no_promise_is_false(metadata: dict[str, Any]) -> None:
     assert set(metadata) <= REGISTERED_NAMES
     assert {name for name, value in metadata.items() if value is False} <= {
         "request_parameter_supported",
@@ -134,7 +138,7 @@ def test_every_name_is_registered_and_no_promise_is_false(metadata):
     assert metadata["authorization_response_iss_parameter_supported"] is True
 
 
-def test_neither_none_nor_rsa1_5_is_offered(metadata):
+def test_neither_none_nor_rsa1_5_is_offered(metadata: dict[str, Any]) -> None:
     assert metadata["id_token_signing_alg_values_supported"][0] == "RS256"
     for name, value in metadata.items():
         if "alg" in name:
@@ -142,14 +146,14 @@ def test_neither_none_nor_rsa1_5_is_offered(metadata):
             assert "RSA1_5" not in value, name
 
 
-def test_request_objects_are_offered_from_registered_addresses_alone(metadata):
+def test_request_objects_are_offered_from_registered_addresses_alone(metadata: dict[str, Any]) -> None:
     assert metadata["request_parameter_supported"] is True
     assert metadata["request_uri_parameter_supported"] is True
     assert metadata["require_request_uri_registration"] is True
 
 
 @pytest.mark.spec("OIDCD-3")
-def test_what_is_offered_works(op, metadata):
+def test_what_is_offered_works(op: Op, metadata: dict[str, Any]) -> None:
     browser = op.browser()
     assert metadata["code_challenge_methods_supported"] == ["S256"]
     for response_type in metadata["response_types_supported"]:
@@ -164,7 +168,7 @@ def test_what_is_offered_works(op, metadata):
 
 
 @pytest.mark.spec("OIDCD-3")
-def test_an_op_that_makes_no_refresh_tokens_does_not_speak_of_them(make_op):
+def test_an_op_that_makes_no_refresh_tokens_does_not_speak_of_them(make_op: MakeOp) -> None:
     op = make_op()
     op.provider.sdb.token_factory["refresh_token"] = None
 
@@ -176,14 +180,14 @@ def test_an_op_that_makes_no_refresh_tokens_does_not_speak_of_them(make_op):
 
 
 @pytest.mark.parametrize("alg", ["RS256", "ES256", "HS256"])
-def test_every_id_token_alg_that_is_offered_signs(op, metadata, alg):
+def test_every_id_token_alg_that_is_offered_signs(op: Op, metadata: dict[str, Any], alg: str) -> None:
     assert alg in metadata["id_token_signing_alg_values_supported"]
     op.clients["basic"]["id_token_signed_response_alg"] = alg
 
     assert jose.read_header(op.browser().sign_in()["id_token"])["alg"] == alg
 
 
-def test_the_document_is_the_same_each_time_and_may_be_cached(op):
+def test_the_document_is_the_same_each_time_and_may_be_cached(op: Op) -> None:
     first, second = (Answer.of(op.provider.providerinfo_endpoint()) for _ in range(2))
 
     assert first.body == second.body
@@ -192,7 +196,7 @@ def test_the_document_is_the_same_each_time_and_may_be_cached(op):
     assert "version" not in first.json
 
 
-def test_an_issuer_with_a_path_keeps_it(make_op):
+def test_an_issuer_with_a_path_keeps_it(make_op: MakeOp) -> None:
     op = make_op()
     op.provider.baseurl = f"{ISSUER}/tenant/"
 
@@ -203,7 +207,7 @@ def test_an_issuer_with_a_path_keeps_it(make_op):
     assert {route.path for route in op.provider.session_routes()} >= {"/tenant/end_session", "/tenant/check_session"}
 
 
-def test_an_oauth_provider_in_the_process_does_not_gain_our_endpoints(make_op):
+def test_an_oauth_provider_in_the_process_does_not_gain_our_endpoints(make_op: MakeOp) -> None:
     before = list(OAuthProvider.endp)
 
     op = make_op()
@@ -215,7 +219,7 @@ def test_an_oauth_provider_in_the_process_does_not_gain_our_endpoints(make_op):
 # -- keys ------------------------------------------------------------------------------------------------------------------
 
 
-def test_only_public_parts_are_published(op):
+def test_only_public_parts_are_published(op: Op) -> None:
     answer = Answer.of(op.provider.jwks_endpoint())
 
     assert len(answer.json["keys"]) == 3
@@ -224,14 +228,14 @@ def test_only_public_parts_are_published(op):
         assert key["kid"]
 
 
-def test_a_published_key_verifies_an_id_token(op, browser):
+def test_a_published_key_verifies_an_id_token(op: Op, browser: Browser) -> None:
     token = browser.sign_in()["id_token"]
     keys = [jose.import_key(key) for key in Answer.of(op.provider.jwks_endpoint()).json["keys"]]
 
     assert jose.verify(token, keys, {"RS256"}).claims["iss"] == ISSUER
 
 
-def test_a_clients_secret_is_not_among_the_published_keys(op):
+def test_a_clients_secret_is_not_among_the_published_keys(op: Op) -> None:
     op.provider.keyjar.add_symmetric("", "a-symmetric-key-of-the-op", usage=["sig"])
     try:
         assert "symmetric" not in Answer.of(op.provider.jwks_endpoint()).body
@@ -240,7 +244,7 @@ def test_a_clients_secret_is_not_among_the_published_keys(op):
 
 
 @pytest.mark.spec("RI-16")
-def test_after_a_rollover_the_old_key_verifies_and_the_new_one_signs():
+def test_after_a_rollover_the_old_key_verifies_and_the_new_one_signs() -> None:
     jar = key_jar(generate_private_jwks())
     keys = OpKeys(jar)
     old = jose.sign({"a": 1}, keys.signing_key("RS256"), "RS256")
@@ -255,13 +259,13 @@ def test_after_a_rollover_the_old_key_verifies_and_the_new_one_signs():
     assert jose.verify(new, keys.issuer_keys(), {"RS256"})
 
 
-def test_generated_keys_survive_being_written_down():
+def test_generated_keys_survive_being_written_down() -> None:
     jwks = json.loads(json.dumps(generate_private_jwks()))
 
     assert OpKeys(key_jar(jwks)).signing_algs() == ["RS256", "ES256"]
 
 
 @pytest.mark.parametrize("jwks", [{}, {"keys": {}}, {"keys": ["x"]}, {"keys": []}, {"keys": [{"kty": "oct", "k": "AAAA"}]}])
-def test_a_key_set_that_cannot_sign_is_refused(jwks):
+def test_a_key_set_that_cannot_sign_is_refused(jwks: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
         key_jar(jwks)

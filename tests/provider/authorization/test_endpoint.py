@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -12,10 +13,11 @@ from oic.utils.http_util import Response, SeeOther
 from oic_session_ext.crypto import jose
 from oic_session_ext.provider import Answered, CompletedLogin, Provider, SessionManagementMixin
 from oic_session_ext.provider.authorization.request import AuthorizationError
-from tests.provider.conftest import ACR, CLIENT_RSA_KEY, ISSUER, Answer, LoginPage, request_of
+from oic_session_ext.provider.request.scope import AuthorizationContext
+from tests.provider.conftest import ACR, CLIENT_RSA_KEY, ISSUER, Answer, Browser, LoginPage, MakeOp, Op, request_of
 
 
-def error_of(answer):
+def error_of(answer: Answer) -> str | None:
     return (answer.in_query or answer.in_fragment).get("error")
 
 
@@ -44,13 +46,13 @@ def error_of(answer):
     ],
     ids=lambda changes: "-".join(f"{name}={str(value)[:34]}" for name, value in changes.items()),
 )
-def test_a_request_that_may_not_be_redirected_is_answered_with_a_page(browser, changes):
+def test_a_request_that_may_not_be_redirected_is_answered_with_a_page(browser: Browser, changes: dict[str, Any]) -> None:
     answer = browser.authorize(login="alice", **changes)
 
     assert answer.status == 400
     assert answer.header("Location") is None
     assert answer.header("Content-Type") == "text/html; charset=utf-8"
-    assert "frame-ancestors 'none'" in answer.header("Content-Security-Policy")
+    assert "frame-ancestors 'none'" in (answer.header("Content-Security-Policy") or "")
 
 
 @pytest.mark.parametrize(
@@ -86,14 +88,14 @@ def test_a_request_that_may_not_be_redirected_is_answered_with_a_page(browser, c
         "%",
     ],
 )
-def test_a_request_that_cannot_be_read_is_answered_with_a_page(browser, query):
+def test_a_request_that_cannot_be_read_is_answered_with_a_page(browser: Browser, query: str) -> None:
     answer = browser.authorize_raw(query)
 
     assert answer.status == 400
     assert answer.header("Location") is None
 
 
-def test_nothing_of_a_refused_request_is_on_the_page(browser):
+def test_nothing_of_a_refused_request_is_on_the_page(browser: Browser) -> None:
     answer = browser.authorize(redirect_uri="https://evil.example/<script>", state="<script>alert(1)</script>")
 
     assert "alert" not in answer.body
@@ -144,7 +146,7 @@ def test_nothing_of_a_refused_request_is_on_the_page(browser):
     ],
     ids=lambda value: "-".join(f"{name}={text}" for name, text in value.items()) if isinstance(value, dict) else value,
 )
-def test_what_is_wrong_beyond_the_redirect_uri_is_told_to_the_rp(browser, changes, error):
+def test_what_is_wrong_beyond_the_redirect_uri_is_told_to_the_rp(browser: Browser, changes: dict[str, Any], error: str) -> None:
     answer = browser.authorize(login="alice", **changes)
 
     assert answer.status == 303
@@ -155,7 +157,7 @@ def test_what_is_wrong_beyond_the_redirect_uri_is_told_to_the_rp(browser, change
     assert set(parameters) == {"error", "error_description", "state", "session_state", "iss"}
 
 
-def test_a_response_type_that_the_client_did_not_register_is_refused(make_op):
+def test_a_response_type_that_the_client_did_not_register_is_refused(make_op: MakeOp) -> None:
     op = make_op()
     del op.clients["basic"]["response_types"]
 
@@ -163,28 +165,28 @@ def test_a_response_type_that_the_client_did_not_register_is_refused(make_op):
     assert "code" in op.browser().authorize(login="alice").in_query
 
 
-def test_tokens_are_never_sent_in_a_query(browser):
+def test_tokens_are_never_sent_in_a_query(browser: Browser) -> None:
     answer = browser.authorize(login="alice", response_type="code id_token", response_mode="query")
 
     assert answer.in_query == {}
     assert answer.in_fragment["error"] == "invalid_request"
 
 
-def test_a_private_scheme_takes_no_form(browser):
+def test_a_private_scheme_takes_no_form(browser: Browser) -> None:
     answer = browser.authorize("public", login="alice", redirect_uri="com.example.app:/cb", response_mode="form_post")
 
     assert answer.status == 303
     assert answer.in_query["error"] == "invalid_request"
 
 
-def test_a_private_scheme_gets_its_code(browser):
+def test_a_private_scheme_gets_its_code(browser: Browser) -> None:
     answer = browser.authorize("public", login="alice", redirect_uri="com.example.app:/cb")
 
     assert answer.location.startswith("com.example.app:/cb?")
     assert "code" in answer.in_query
 
 
-def test_the_query_of_a_registered_redirect_uri_is_kept(browser):
+def test_the_query_of_a_registered_redirect_uri_is_kept(browser: Browser) -> None:
     answer = browser.authorize("post", login="alice")
 
     assert answer.location.startswith("https://post.example.com/cb?foo=bar&x=1&")
@@ -192,7 +194,7 @@ def test_the_query_of_a_registered_redirect_uri_is_kept(browser):
 
 
 @pytest.mark.parametrize("redirect_uri", ["https://post.example.com/cb?foo=bar", "https://post.example.com/cb?x=1&foo=bar"])
-def test_less_or_another_order_of_the_registered_query_is_refused(browser, redirect_uri):
+def test_less_or_another_order_of_the_registered_query_is_refused(browser: Browser, redirect_uri: str) -> None:
     assert browser.authorize("post", login="alice", redirect_uri=redirect_uri).status == 400
 
 
@@ -217,32 +219,37 @@ def test_less_or_another_order_of_the_registered_query_is_refused(browser, redir
         "unknown",
     ],
 )
-def test_a_parameter_without_a_value_is_as_if_it_had_not_been_sent(op, browser, name):
+def test_a_parameter_without_a_value_is_as_if_it_had_not_been_sent(op: Op, browser: Browser, name: str) -> None:
     browser.authorize(login="alice")
 
-    answer = browser.authorize(**{name: ""})
+    changes: dict[str, Any] = {name: ""}
+    answer = browser.authorize(**changes)
 
     assert op.redeem(answer.in_query["code"]).status == 200
 
 
 @pytest.mark.spec("RFC 6749-3.1")
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
-def test_what_is_needed_to_lead_back_is_missing_when_it_is_empty(browser, name):
-    assert browser.authorize(login="alice", **{name: ""}).status == 400
+def test_what_is_needed_to_lead_back_is_missing_when_it_is_empty(browser: Browser, name: str) -> None:
+    changes: dict[str, Any] = {name: ""}
+
+    assert browser.authorize(login="alice", **changes).status == 400
 
 
 @pytest.mark.spec("RFC 6749-3.1")
 @pytest.mark.parametrize("name", ["response_type", "scope"])
-def test_what_every_request_needs_is_missing_when_it_is_empty(browser, name):
-    assert browser.authorize(login="alice", **{name: ""}).in_query["error"] in ("invalid_request", "invalid_scope")
+def test_what_every_request_needs_is_missing_when_it_is_empty(browser: Browser, name: str) -> None:
+    changes: dict[str, Any] = {name: ""}
+
+    assert browser.authorize(login="alice", **changes).in_query["error"] in ("invalid_request", "invalid_scope")
 
 
 @pytest.mark.spec("RFC 6749-3.1")
-def test_a_public_application_without_a_challenge_is_refused_when_it_is_empty_too(browser):
+def test_a_public_application_without_a_challenge_is_refused_when_it_is_empty_too(browser: Browser) -> None:
     assert browser.authorize("public", login="alice", code_challenge="").in_query["error"] == "invalid_request"
 
 
-def test_a_scope_that_is_asked_for_twice_is_granted_once(op, browser):
+def test_a_scope_that_is_asked_for_twice_is_granted_once(op: Op, browser: Browser) -> None:
     answer = browser.authorize(login="alice", scope="openid email openid  email")
 
     assert answer.in_query["scope"] == "openid email"
@@ -250,28 +257,28 @@ def test_a_scope_that_is_asked_for_twice_is_granted_once(op, browser):
 
 
 @pytest.mark.parametrize("state", ["", "a b&c=+%#\"'<>é", "x" * 4096])
-def test_state_comes_back_as_it_was_sent(browser, state):
+def test_state_comes_back_as_it_was_sent(browser: Browser, state: str) -> None:
     assert browser.authorize(login="alice", state=state).in_query["state"] == state
     assert browser.authorize(prompt="none login", state=state).in_query["state"] == state
 
 
-def test_no_state_comes_back_when_none_was_sent(browser):
+def test_no_state_comes_back_when_none_was_sent(browser: Browser) -> None:
     assert "state" not in browser.authorize(login="alice", state=None).in_query
     assert "state" not in browser.authorize(prompt="none login", state=None).in_query
 
 
-def test_an_answer_with_an_access_token_says_how_long_it_is_good(browser):
+def test_an_answer_with_an_access_token_says_how_long_it_is_good(browser: Browser) -> None:
     assert browser.authorize(login="alice", response_type="id_token token").in_fragment["expires_in"] == "3600"
 
 
-def test_a_redirect_is_not_kept_and_sends_no_referrer(browser):
+def test_a_redirect_is_not_kept_and_sends_no_referrer(browser: Browser) -> None:
     answer = browser.authorize(login="alice")
 
     assert answer.header("Cache-Control") == "no-store"
     assert answer.header("Referrer-Policy") == "no-referrer"
 
 
-def test_a_form_post_is_a_page_that_cannot_be_framed_and_that_escapes_its_values(browser):
+def test_a_form_post_is_a_page_that_cannot_be_framed_and_that_escapes_its_values(browser: Browser) -> None:
     answer = browser.authorize(login="alice", response_mode="form_post", state='"><script>alert(1)</script>')
 
     assert answer.status == 200
@@ -282,14 +289,14 @@ def test_a_form_post_is_a_page_that_cannot_be_framed_and_that_escapes_its_values
     assert answer.form.fields["state"] == '"><script>alert(1)</script>'
 
 
-def test_a_request_may_come_as_a_form(op, browser):
+def test_a_request_may_come_as_a_form(op: Op, browser: Browser) -> None:
     # the endpoint does not see where the text came from: a form's body and a query are one and the same
     answer = Answer.of(op.provider.authorization_endpoint(urlencode(request_of()), cookie=None, headers={"content-type": "x"}))
 
     assert answer.location.startswith("/login?")
 
 
-def test_a_request_may_come_as_a_mapping(op):
+def test_a_request_may_come_as_a_mapping(op: Op) -> None:
     answer = Answer.of(op.provider.authorization_endpoint(request_of()))
 
     assert answer.location.startswith("/login?")
@@ -298,7 +305,7 @@ def test_a_request_may_come_as_a_mapping(op):
 # -- who is asked to sign in --------------------------------------------------------------------------------------------------
 
 
-def test_nobody_signed_in_is_asked_to_sign_in(browser):
+def test_nobody_signed_in_is_asked_to_sign_in(browser: Browser) -> None:
     answer = browser.authorize()
 
     assert answer.status == 303
@@ -306,7 +313,7 @@ def test_nobody_signed_in_is_asked_to_sign_in(browser):
 
 
 @pytest.mark.spec("CO-01")
-def test_prompt_none_without_a_login_is_answered_to_the_rp(browser):
+def test_prompt_none_without_a_login_is_answered_to_the_rp(browser: Browser) -> None:
     answer = browser.renew()
 
     assert answer.in_query["error"] == "login_required"
@@ -314,20 +321,20 @@ def test_prompt_none_without_a_login_is_answered_to_the_rp(browser):
 
 
 @pytest.mark.spec("CO-01", "CO-05")
-def test_prompt_none_with_a_login_is_answered_with_a_code(browser):
+def test_prompt_none_with_a_login_is_answered_with_a_code(browser: Browser) -> None:
     browser.sign_in()
 
     assert "code" in browser.renew().in_query
 
 
-def test_a_forged_session_cookie_is_nobody(browser):
+def test_a_forged_session_cookie_is_nobody(browser: Browser) -> None:
     browser.sign_in()
     browser.jar["__Host-op_session"] = "A" * 43
 
     assert browser.renew().in_query["error"] == "login_required"
 
 
-def test_a_session_cookie_that_comes_twice_is_nobody(op, browser):
+def test_a_session_cookie_that_comes_twice_is_nobody(op: Op, browser: Browser) -> None:
     browser.sign_in()
     twice = f"{browser.cookie}; __Host-op_session=planted"
 
@@ -338,19 +345,19 @@ def test_a_session_cookie_that_comes_twice_is_nobody(op, browser):
 
 @pytest.mark.spec("OIDCC-3.1.2.1-prompt")
 @pytest.mark.parametrize("prompt", ["login", "select_account", "login consent"])
-def test_a_prompt_asks_somebody_signed_in_again(browser, prompt):
+def test_a_prompt_asks_somebody_signed_in_again(browser: Browser, prompt: str) -> None:
     browser.sign_in()
 
     assert browser.authorize(prompt=prompt).location.startswith("/login?")
 
 
-def test_a_prompt_is_answered_by_the_login_made_for_it(browser):
+def test_a_prompt_is_answered_by_the_login_made_for_it(browser: Browser) -> None:
     browser.sign_in()
 
     assert "code" in browser.authorize(prompt="login", login="alice").in_query
 
 
-def test_a_login_made_a_step_before_answers_the_prompt_too(op, browser):
+def test_a_login_made_a_step_before_answers_the_prompt_too(op: Op, browser: Browser) -> None:
     browser.sign_in()
     request = urlencode(request_of(prompt="login"))
 
@@ -358,19 +365,19 @@ def test_a_login_made_a_step_before_answers_the_prompt_too(op, browser):
     assert browser.authorize_raw(request).location.startswith("/login?")
 
 
-def test_that_a_login_was_made_a_step_before_signs_nobody_in(browser):
+def test_that_a_login_was_made_a_step_before_signs_nobody_in(browser: Browser) -> None:
     answer = browser.authorize_raw(urlencode(request_of()), answered=Answered(is_signed_in=True))
 
     assert answer.location.startswith("/login?")
 
 
 @pytest.mark.parametrize("parameter", ["answered", "is_signed_in", "login", "consent", "authn", "headers"])
-def test_no_parameter_of_a_request_is_an_answer(browser, parameter):
+def test_no_parameter_of_a_request_is_an_answer(browser: Browser, parameter: str) -> None:
     assert browser.authorize_raw(urlencode(request_of(**{parameter: "allowed"}))).location.startswith("/login?")
 
 
 @pytest.mark.spec("CO-08")
-def test_max_age_asks_again_once_the_login_is_too_old(op, browser):
+def test_max_age_asks_again_once_the_login_is_too_old(op: Op, browser: Browser) -> None:
     browser.sign_in()
     op.clock.advance(2)
 
@@ -380,7 +387,7 @@ def test_max_age_asks_again_once_the_login_is_too_old(op, browser):
 
 
 @pytest.mark.spec("CO-08")
-def test_max_age_0_always_asks(browser):
+def test_max_age_0_always_asks(browser: Browser) -> None:
     browser.sign_in()
 
     assert browser.authorize(max_age=0).location.startswith("/login?")
@@ -389,7 +396,7 @@ def test_max_age_0_always_asks(browser):
 
 
 @pytest.mark.spec("CO-08", "CO-09")
-def test_a_second_login_gives_a_new_auth_time_in_the_same_session(op, browser):
+def test_a_second_login_gives_a_new_auth_time_in_the_same_session(op: Op, browser: Browser) -> None:
     first = op.claims(browser.sign_in()["id_token"])
     op.clock.advance(100)
 
@@ -399,7 +406,7 @@ def test_a_second_login_gives_a_new_auth_time_in_the_same_session(op, browser):
     assert second["sid"] == first["sid"]
 
 
-def test_a_session_that_was_idle_for_too_long_is_over(make_op):
+def test_a_session_that_was_idle_for_too_long_is_over(make_op: MakeOp) -> None:
     op = make_op(idle_timeout_s=100)
     browser = op.browser()
     browser.sign_in()
@@ -413,7 +420,7 @@ def test_a_session_that_was_idle_for_too_long_is_over(make_op):
     assert "Max-Age=0" in answer.cookies["__Host-op_session"]
 
 
-def test_a_session_is_over_after_its_absolute_time_even_when_used(make_op):
+def test_a_session_is_over_after_its_absolute_time_even_when_used(make_op: MakeOp) -> None:
     op = make_op(idle_timeout_s=100, absolute_timeout_s=150)
     browser = op.browser()
     browser.sign_in()
@@ -425,7 +432,7 @@ def test_a_session_is_over_after_its_absolute_time_even_when_used(make_op):
 
 
 @pytest.mark.spec("OIDCC-5.5.1.1")
-def test_an_acr_that_must_be_met_asks_somebody_who_signed_in_otherwise(op, browser):
+def test_an_acr_that_must_be_met_asks_somebody_who_signed_in_otherwise(op: Op, browser: Browser) -> None:
     browser.authorize_raw(urlencode(request_of()), answered=Answered(login=CompletedLogin("alice", "urn:weak", op.clock())))
     wish = json.dumps({"id_token": {"acr": {"essential": True, "values": [ACR]}}})
 
@@ -435,7 +442,7 @@ def test_an_acr_that_must_be_met_asks_somebody_who_signed_in_otherwise(op, brows
 
 
 @pytest.mark.spec("OIDCC-5.5.1.1")
-def test_an_acr_that_must_be_met_and_that_nothing_here_gives_is_refused(browser):
+def test_an_acr_that_must_be_met_and_that_nothing_here_gives_is_refused(browser: Browser) -> None:
     wish = json.dumps({"id_token": {"acr": {"essential": True, "value": "urn:unknown"}}})
 
     assert browser.authorize(claims=wish).in_query["error"] == "unmet_authentication_requirements"
@@ -453,7 +460,7 @@ def test_an_acr_that_must_be_met_and_that_nothing_here_gives_is_refused(browser)
     ],
     ids=str,
 )
-def test_an_acr_that_is_merely_wished_for_fails_no_request(op, browser, changes):
+def test_an_acr_that_is_merely_wished_for_fails_no_request(op: Op, browser: Browser, changes: dict[str, str]) -> None:
     browser.authorize(login="alice")
 
     answer = browser.renew(**changes)
@@ -461,7 +468,9 @@ def test_an_acr_that_is_merely_wished_for_fails_no_request(op, browser, changes)
     assert op.claims(op.redeem(answer.in_query["code"]).json["id_token"])["acr"] == ACR
 
 
-def test_the_acr_values_that_a_client_registered_are_tried_when_the_request_has_none(make_op, monkeypatch):
+def test_the_acr_values_that_a_client_registered_are_tried_when_the_request_has_none(
+    make_op: MakeOp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     op = make_op()
     op.clients["basic"]["default_acr_values"] = ["urn:unknown", ACR]
     asked = []
@@ -473,7 +482,7 @@ def test_the_acr_values_that_a_client_registered_are_tried_when_the_request_has_
     assert asked == [["urn:unknown", ACR], ["urn:other"]]
 
 
-def test_max_age_that_a_client_registered_counts_when_the_request_has_none(make_op):
+def test_max_age_that_a_client_registered_counts_when_the_request_has_none(make_op: MakeOp) -> None:
     op = make_op()
     op.clients["basic"]["default_max_age"] = 60
     browser = op.browser()
@@ -484,14 +493,14 @@ def test_max_age_that_a_client_registered_counts_when_the_request_has_none(make_
     assert "code" in browser.renew(max_age=3600).in_query
 
 
-def test_the_login_page_gets_the_request_to_go_on_with(browser):
+def test_the_login_page_gets_the_request_to_go_on_with(browser: Browser) -> None:
     answer = browser.authorize(prompt="login", login_hint="alice", max_age=5, ui_locales="de")
 
     assert answer.in_query == request_of(prompt="login", login_hint="alice", max_age=5, ui_locales="de")
 
 
 @pytest.mark.parametrize("response_type", ["code", "id_token", "code token"])
-def test_rfc9207_2_an_answer_says_whose_it_is(browser, response_type):
+def test_rfc9207_2_an_answer_says_whose_it_is(browser: Browser, response_type: str) -> None:
     for answer in (browser.authorize(login="alice", response_type=response_type), browser.authorize(prompt="none login")):
         assert (answer.in_query or answer.in_fragment)["iss"] == ISSUER
     assert browser.authorize(response_type=response_type, response_mode="form_post").form.fields["iss"] == ISSUER
@@ -505,10 +514,12 @@ def test_rfc9207_2_an_answer_says_whose_it_is(browser, response_type):
 @pytest.mark.parametrize("name", ["sub", "\\u0073ub"])
 @pytest.mark.parametrize("wish", ['{"value": "SUB"}', '{"essential": true, "values": ["SUB", "?"]}'])
 @pytest.mark.parametrize("response_type", ["code", "id_token"])
-def test_a_sub_asked_for_as_a_claim_is_answered_for_that_user_alone(op, browser, part, name, wish, response_type):
+def test_a_sub_asked_for_as_a_claim_is_answered_for_that_user_alone(
+    op: Op, browser: Browser, part: str, name: str, wish: str, response_type: str
+) -> None:
     sub = op.claims(browser.sign_in()["id_token"])["sub"]
 
-    def claims(value):
+    def claims(value: str) -> str:
         return f'{{"{part}": {{"{name}": {wish.replace("SUB", value)}}}}}'
 
     assert error_of(browser.renew(response_type=response_type, claims=claims(sub))) is None
@@ -517,7 +528,7 @@ def test_a_sub_asked_for_as_a_claim_is_answered_for_that_user_alone(op, browser,
     assert error_of(browser.authorize(response_type=response_type, claims=claims("another"), login="alice")) == "login_required"
 
 
-def test_a_hint_and_a_sub_that_differ_are_answered_for_nobody(op, browser):
+def test_a_hint_and_a_sub_that_differ_are_answered_for_nobody(op: Op, browser: Browser) -> None:
     hint = browser.sign_in()["id_token"]
     other = op.claims(op.browser().sign_in(login="bob")["id_token"])["sub"]
     claims = json.dumps({"id_token": {"sub": {"value": other}}})
@@ -527,14 +538,14 @@ def test_a_hint_and_a_sub_that_differ_are_answered_for_nobody(op, browser):
 
 
 @pytest.mark.spec("CO-03")
-def test_a_hint_of_the_user_signed_in_succeeds(browser):
+def test_a_hint_of_the_user_signed_in_succeeds(browser: Browser) -> None:
     hint = browser.sign_in()["id_token"]
 
     assert "code" in browser.renew(id_token_hint=hint).in_query
 
 
 @pytest.mark.spec("CO-03")
-def test_a_hint_of_another_user_never_gets_a_positive_answer(op, browser):
+def test_a_hint_of_another_user_never_gets_a_positive_answer(op: Op, browser: Browser) -> None:
     other = op.browser().sign_in(login="bob")["id_token"]
     browser.sign_in()
 
@@ -544,13 +555,13 @@ def test_a_hint_of_another_user_never_gets_a_positive_answer(op, browser):
     assert "code" in browser.authorize(id_token_hint=other, login="bob").in_query
 
 
-def test_a_hint_of_a_user_who_never_signed_in_here_gets_no_positive_answer(op, browser):
+def test_a_hint_of_a_user_who_never_signed_in_here_gets_no_positive_answer(op: Op, browser: Browser) -> None:
     browser.sign_in()
 
     assert browser.renew(id_token_hint=op.id_token(sub="nobody")).in_query["error"] == "login_required"
 
 
-def test_a_hint_signs_nobody_in(op, browser):
+def test_a_hint_signs_nobody_in(op: Op, browser: Browser) -> None:
     hint = op.browser().sign_in()["id_token"]
 
     assert browser.renew(id_token_hint=hint).in_query["error"] == "login_required"
@@ -558,7 +569,7 @@ def test_a_hint_signs_nobody_in(op, browser):
 
 
 @pytest.mark.spec("CO-04")
-def test_an_expired_hint_is_accepted(op, browser):
+def test_an_expired_hint_is_accepted(op: Op, browser: Browser) -> None:
     hint = browser.sign_in()["id_token"]
     op.clock.advance(7200)
 
@@ -566,7 +577,7 @@ def test_an_expired_hint_is_accepted(op, browser):
 
 
 @pytest.mark.spec("CO-04")
-def test_a_hint_that_this_op_did_not_issue_is_refused(op, browser):
+def test_a_hint_that_this_op_did_not_issue_is_refused(op: Op, browser: Browser) -> None:
     browser.sign_in()
     claims = {"iss": ISSUER, "sub": "x", "aud": "basic", "iat": op.clock(), "exp": op.clock() + 60}
     forged = jose.sign(claims, CLIENT_RSA_KEY, "RS256")
@@ -574,13 +585,13 @@ def test_a_hint_that_this_op_did_not_issue_is_refused(op, browser):
     assert browser.renew(id_token_hint=forged).in_query["error"] == "invalid_request"
 
 
-def test_a_hint_of_another_client_is_refused(browser):
+def test_a_hint_of_another_client_is_refused(browser: Browser) -> None:
     hint = browser.sign_in("post")["id_token"]
 
     assert browser.renew("basic", id_token_hint=hint).in_query["error"] == "invalid_request"
 
 
-def test_a_pairwise_hint_is_compared_with_the_pairwise_sub(make_op):
+def test_a_pairwise_hint_is_compared_with_the_pairwise_sub(make_op: MakeOp) -> None:
     op = make_op()
     op.clients["basic"] |= {"subject_type": "pairwise", "sector_id": "https://sector.example"}
     browser = op.browser()
@@ -594,7 +605,7 @@ def test_a_pairwise_hint_is_compared_with_the_pairwise_sub(make_op):
 
 
 @pytest.mark.spec("SEC-15")
-def test_a_login_gives_a_session_cookie_that_was_not_there_before(op, browser):
+def test_a_login_gives_a_session_cookie_that_was_not_there_before(op: Op, browser: Browser) -> None:
     planted = op.browser()
     planted.sign_in(login="bob")
     browser.jar = dict(planted.jar)
@@ -607,7 +618,7 @@ def test_a_login_gives_a_session_cookie_that_was_not_there_before(op, browser):
 
 
 @pytest.mark.spec("SEC-15")
-def test_a_second_login_of_the_same_user_makes_the_old_cookie_worthless(op, browser):
+def test_a_second_login_of_the_same_user_makes_the_old_cookie_worthless(op: Op, browser: Browser) -> None:
     browser.sign_in()
     copied = op.browser()
     copied.jar = dict(browser.jar)
@@ -618,7 +629,7 @@ def test_a_second_login_of_the_same_user_makes_the_old_cookie_worthless(op, brow
     assert browser.is_signed_in()
 
 
-def test_another_user_in_the_same_browser_ends_the_session_before(op, browser):
+def test_another_user_in_the_same_browser_ends_the_session_before(op: Op, browser: Browser) -> None:
     tokens = browser.sign_in(login="alice")
 
     browser.sign_in(login="bob")
@@ -627,7 +638,7 @@ def test_another_user_in_the_same_browser_ends_the_session_before(op, browser):
     assert op.store.op_sessions_of_user("alice") == []
 
 
-def test_the_session_cookie_is_kept_from_scripts_and_plain_http(browser):
+def test_the_session_cookie_is_kept_from_scripts_and_plain_http(browser: Browser) -> None:
     cookie = browser.authorize(login="alice").cookies["__Host-op_session"]
 
     assert "; HttpOnly" in cookie
@@ -636,13 +647,13 @@ def test_the_session_cookie_is_kept_from_scripts_and_plain_http(browser):
     assert "Domain" not in cookie
 
 
-def test_a_renewal_sets_no_cookie(browser):
+def test_a_renewal_sets_no_cookie(browser: Browser) -> None:
     browser.sign_in()
 
     assert browser.renew().cookies == {}
 
 
-def test_pyoidcs_sso_cookie_is_never_set(browser, managed, hardened):
+def test_pyoidcs_sso_cookie_is_never_set(browser: Browser, managed: Op, hardened: Op) -> None:
     managed_browser, hardened_browser = managed.browser(), hardened.browser()
     hardened_browser.use_pyoidc_login("alice")
 
@@ -655,7 +666,7 @@ def test_pyoidcs_sso_cookie_is_never_set(browser, managed, hardened):
         assert "pyoidc_sso" not in answer.cookies
 
 
-def test_a_login_stands_although_the_request_that_it_was_made_for_fails(make_op):
+def test_a_login_stands_although_the_request_that_it_was_made_for_fails(make_op: MakeOp) -> None:
     op = make_op()
     op.clients["basic"]["id_token_signed_response_alg"] = "HS512"
     op.clients["basic"]["client_secret"] = "too short"
@@ -668,7 +679,7 @@ def test_a_login_stands_although_the_request_that_it_was_made_for_fails(make_op)
     assert op.store.grant_ids("client_id", "basic", 10) == []
 
 
-def test_a_session_takes_no_more_rps_than_it_may_hold(make_op):
+def test_a_session_takes_no_more_rps_than_it_may_hold(make_op: MakeOp) -> None:
     op = make_op(max_rp_sessions=1)
     browser = op.browser()
     browser.sign_in("basic")
@@ -681,15 +692,15 @@ def test_a_session_takes_no_more_rps_than_it_may_hold(make_op):
     assert browser.is_signed_in("basic")
 
 
-def test_offline_access_is_ignored_without_consent_and_without_a_code(op, browser):
-    asked = {"scope": "openid offline_access", "login": "alice"}
+def test_offline_access_is_ignored_without_consent_and_without_a_code(op: Op, browser: Browser) -> None:
+    asked: dict[str, Any] = {"scope": "openid offline_access", "login": "alice"}
 
     assert "refresh_token" not in browser.sign_in(scope="openid offline_access")
     assert browser.authorize(response_type="id_token token", prompt="consent", **asked).in_fragment["scope"] == "openid"
     assert "refresh_token" in browser.sign_in(scope="openid offline_access", prompt="consent")
 
 
-def test_a_scope_that_is_not_known_is_left_out(browser):
+def test_a_scope_that_is_not_known_is_left_out(browser: Browser) -> None:
     assert browser.sign_in(scope="openid email whatever")["scope"] == "openid email"
 
 
@@ -697,7 +708,7 @@ def test_a_scope_that_is_not_known_is_left_out(browser):
 
 
 class AskingProvider(Provider):
-    def consent_response(self, context, *_):
+    def consent_response(self, context: AuthorizationContext, *_: Any) -> Response | None:
         answer = self.scope().answered.consent
         if answer == "allowed":
             return None
@@ -709,7 +720,7 @@ class AskingProvider(Provider):
 
 
 @pytest.mark.spec("OIDCC-3.1.2.4")
-def test_consent_is_asked_before_anything_is_issued_and_can_be_denied(make_op):
+def test_consent_is_asked_before_anything_is_issued_and_can_be_denied(make_op: MakeOp) -> None:
     op = make_op(provider=AskingProvider)
     browser = op.browser()
     request = urlencode(request_of())
@@ -727,11 +738,11 @@ def test_consent_is_asked_before_anything_is_issued_and_can_be_denied(make_op):
     assert "code" in allowed.in_query
 
 
-def test_an_authorization_endpoint_of_the_deployers_own_still_runs(make_op):
+def test_an_authorization_endpoint_of_the_deployers_own_still_runs(make_op: MakeOp) -> None:
     seen = []
 
     class TheirOp(StockProvider):
-        def authorization_endpoint(self, request="", cookie=None, **kwargs):
+        def authorization_endpoint(self, request: str = "", cookie: Any = None, **kwargs: Any) -> Any:
             seen.append(request)
             return super().authorization_endpoint(request, cookie, **kwargs)
 
@@ -745,4 +756,5 @@ def test_an_authorization_endpoint_of_the_deployers_own_still_runs(make_op):
     assert "code" in answer.in_query
     assert len(seen) == 1
     assert "id_token_hint" not in seen[0]
-    assert error_of(browser.authorize(**{"max_age#de": "soon"})) == "invalid_request"
+    in_german: dict[str, Any] = {"max_age#de": "soon"}
+    assert error_of(browser.authorize(**in_german)) == "invalid_request"

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from oic.utils.http_util import Unauthorized
 
 from oic_session_ext.crypto.secret_ring import SecretRing
-from tests.provider.conftest import ACR, Answer, LoginPage, request_of
+from tests.provider.conftest import ACR, Answer, LoginPage, MakeOp, Op, request_of
 
 
 @pytest.fixture(params=["managed", "op"])
-def any_op(request):
+def any_op(request: pytest.FixtureRequest) -> Op:
     """Session management alone, and with the hardening."""
     return request.getfixturevalue(request.param)
 
 
-def test_the_cookie_of_a_login_begins_an_op_session(any_op):
+def test_the_cookie_of_a_login_begins_an_op_session(any_op: Op) -> None:
     browser = any_op.browser()
     browser.use_pyoidc_login("alice")
 
@@ -28,7 +29,7 @@ def test_the_cookie_of_a_login_begins_an_op_session(any_op):
     assert [session.uid for session in any_op.store.op_sessions_of_user("alice")] == ["alice"]
 
 
-def test_it_begins_one_session_and_not_another_at_the_next_request(any_op):
+def test_it_begins_one_session_and_not_another_at_the_next_request(any_op: Op) -> None:
     browser = any_op.browser()
     browser.use_pyoidc_login("alice")
     browser.authorize()
@@ -39,7 +40,7 @@ def test_it_begins_one_session_and_not_another_at_the_next_request(any_op):
     assert answer.cookies == {}
 
 
-def test_the_login_says_when_and_how(any_op):
+def test_the_login_says_when_and_how(any_op: Op) -> None:
     browser = any_op.browser()
     browser.use_pyoidc_login("alice")
     any_op.clock.advance(30)
@@ -50,7 +51,7 @@ def test_the_login_says_when_and_how(any_op):
     assert claims["acr"] == ACR
 
 
-def test_replayed_after_logout_it_signs_nobody_in(any_op):
+def test_replayed_after_logout_it_signs_nobody_in(any_op: Op) -> None:
     browser = any_op.browser()
     browser.use_pyoidc_login("alice")
     hint = any_op.redeem(browser.authorize().in_query["code"]).json["id_token"]
@@ -63,7 +64,7 @@ def test_replayed_after_logout_it_signs_nobody_in(any_op):
     assert browser.authorize(upm_answer="true").location.startswith("/login?")
 
 
-def test_taken_to_another_browser_it_signs_nobody_in_there(any_op):
+def test_taken_to_another_browser_it_signs_nobody_in_there(any_op: Op) -> None:
     browser, thief = any_op.browser(), any_op.browser()
     thief.jar["pyoidc"] = browser.use_pyoidc_login("alice")
     browser.authorize()
@@ -71,7 +72,7 @@ def test_taken_to_another_browser_it_signs_nobody_in_there(any_op):
     assert not thief.is_signed_in()
 
 
-def test_made_with_an_older_or_newer_secret_it_is_believed_during_a_rotation(any_op):
+def test_made_with_an_older_or_newer_secret_it_is_believed_during_a_rotation(any_op: Op) -> None:
     browser, stranger = any_op.browser(), any_op.browser()
     value = browser.use_pyoidc_login("alice")
     stranger.jar["pyoidc"] = value
@@ -84,7 +85,7 @@ def test_made_with_an_older_or_newer_secret_it_is_believed_during_a_rotation(any
     assert not stranger.is_signed_in()
 
 
-def spelled_otherwise(value):
+def spelled_otherwise(value: str) -> dict[str, str]:
     bare = value.strip('"')
     quoted = "".join(f"\\{ord(char):03o}" for char in bare)
     return {
@@ -98,7 +99,7 @@ def spelled_otherwise(value):
 
 @pytest.mark.parametrize("spelling", ["quoted", "escaped", "twice", "beside another", "with spaces"])
 @pytest.mark.parametrize("symkey", [None, b"k" * 32], ids=["signed", "encrypted"])
-def test_spelled_otherwise_it_is_still_the_same_ticket(any_op, spelling, symkey):
+def test_spelled_otherwise_it_is_still_the_same_ticket(any_op: Op, spelling: str, symkey: bytes | None) -> None:
     any_op.provider.symkey = symkey
     browser = any_op.browser()
     cookie = spelled_otherwise(browser.use_pyoidc_login("alice"))[spelling]
@@ -110,7 +111,7 @@ def test_spelled_otherwise_it_is_still_the_same_ticket(any_op, spelling, symkey)
 
 
 @pytest.mark.parametrize("age", [120, 3600, 1_600_000_000])
-def test_an_old_one_signs_nobody_in(any_op, age):
+def test_an_old_one_signs_nobody_in(any_op: Op, age: int) -> None:
     browser = any_op.browser()
     now = any_op.clock.now
     any_op.clock.now -= age
@@ -120,7 +121,7 @@ def test_an_old_one_signs_nobody_in(any_op, age):
     assert not browser.is_signed_in()
 
 
-def test_it_is_good_for_its_lifetime(any_op):
+def test_it_is_good_for_its_lifetime(any_op: Op) -> None:
     browser = any_op.browser()
     browser.use_pyoidc_login("alice")
     any_op.clock.advance(119)
@@ -128,7 +129,7 @@ def test_it_is_good_for_its_lifetime(any_op):
     assert browser.is_signed_in()
 
 
-def test_a_new_login_is_a_new_ticket(any_op):
+def test_a_new_login_is_a_new_ticket(any_op: Op) -> None:
     browser = any_op.browser()
     browser.use_pyoidc_login("alice")
     browser.authorize()
@@ -142,7 +143,7 @@ def test_a_new_login_is_a_new_ticket(any_op):
     assert browser.authorize(prompt="login", upm_answer="true").location.startswith("/login?")
 
 
-def test_a_login_of_somebody_else_ends_the_session_before(any_op):
+def test_a_login_of_somebody_else_ends_the_session_before(any_op: Op) -> None:
     browser = any_op.browser()
     browser.use_pyoidc_login("alice")
     browser.authorize()
@@ -154,7 +155,7 @@ def test_a_login_of_somebody_else_ends_the_session_before(any_op):
     assert len(any_op.store.op_sessions_of_user("bob")) == 1
 
 
-def test_an_older_ticket_does_not_turn_back_a_later_login(any_op):
+def test_an_older_ticket_does_not_turn_back_a_later_login(any_op: Op) -> None:
     browser = any_op.browser()
     older = browser.use_pyoidc_login("alice")
     any_op.clock.advance(5)
@@ -183,13 +184,13 @@ def test_an_older_ticket_does_not_turn_back_a_later_login(any_op):
         "x" * 20_000,
     ],
 )
-def test_a_cookie_that_is_none_of_ours_is_nobody(any_op, cookie):
+def test_a_cookie_that_is_none_of_ours_is_nobody(any_op: Op, cookie: str) -> None:
     answer = Answer.of(any_op.provider.authorization_endpoint(urlencode(request_of(prompt="none")), cookie=cookie))
 
     assert answer.in_query["error"] == "login_required"
 
 
-def test_a_request_that_claims_to_be_answered_can_still_be_answered(any_op):
+def test_a_request_that_claims_to_be_answered_can_still_be_answered(any_op: Op) -> None:
     browser = any_op.browser()
 
     asked = browser.authorize(upm_answer="true", prompt="login")
@@ -198,11 +199,11 @@ def test_a_request_that_claims_to_be_answered_can_still_be_answered(any_op):
     assert "upm_answer" not in asked.in_query
 
 
-def test_what_a_method_answers_to_sign_in_is_sent_as_it_is(make_op):
+def test_what_a_method_answers_to_sign_in_is_sent_as_it_is(make_op: MakeOp) -> None:
     op = make_op()
 
     class Challenge(LoginPage):
-        def __call__(self, **_):
+        def __call__(self, **_: Any) -> Any:  # type: ignore[override]  # whatever pyoidc hands over
             return Unauthorized("who are you?", headers=[("WWW-Authenticate", "Negotiate")])
 
     op.provider.authn_broker.db["info"]["1"]["method"] = Challenge()
@@ -213,7 +214,7 @@ def test_what_a_method_answers_to_sign_in_is_sent_as_it_is(make_op):
     assert answer.header("WWW-Authenticate") == "Negotiate"
 
 
-def test_login_hint_and_id_token_hint_reach_the_login_page(any_op):
+def test_login_hint_and_id_token_hint_reach_the_login_page(any_op: Op) -> None:
     browser = any_op.browser()
     browser.use_pyoidc_login("alice")
     hint = any_op.redeem(browser.authorize().in_query["code"]).json["id_token"]

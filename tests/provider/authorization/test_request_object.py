@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -102,7 +103,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 @pytest.mark.spec("OIDCC-6.1")
 @pytest.mark.parametrize("alg", CLIENT_KEYS)
 @pytest.mark.parametrize("typ", [None, "JWT", RFC_9101])
-def test_a_request_that_the_client_signed_is_carried_out(op, alg, typ):
+def test_a_request_that_the_client_signed_is_carried_out(op: Op, alg: str, typ: str | None) -> None:
     answer = send(op, signed(alg, typ=typ))
 
     assert set(answer.in_query) == {"code", "state", "session_state", "iss", "scope"}
@@ -110,20 +111,20 @@ def test_a_request_that_the_client_signed_is_carried_out(op, alg, typ):
 
 
 @pytest.mark.spec("OIDCC-6.1")
-def test_a_request_with_the_mac_of_the_clients_secret_is_carried_out(op):
+def test_a_request_with_the_mac_of_the_clients_secret_is_carried_out(op: Op) -> None:
     answer = send(op, signed("HS256", key=jose.mac_key(SECRET, "HS256"), client_id="basic"), "basic")
 
     assert nonce_of(op, answer) == "nonce inside"
 
 
-def test_each_algorithm_that_is_offered_is_one_that_can_be_verified(op):
+def test_each_algorithm_that_is_offered_is_one_that_can_be_verified(op: Op) -> None:
     metadata = Answer.of(op.provider.providerinfo_endpoint()).json
 
     assert set(metadata["request_object_signing_alg_values_supported"]) == jose.ASYMMETRIC_ALGS | jose.MAC_ALGS
 
 
 @pytest.mark.spec("OIDCC-6.1")
-def test_what_stands_inside_goes_before_what_stands_outside(op):
+def test_what_stands_inside_goes_before_what_stands_outside(op: Op) -> None:
     answer = send(op, signed(), redirect_uri="https://evil.example.com/", state="state outside")
 
     assert answer.location.startswith(REDIRECT_URIS["keyed"])
@@ -131,12 +132,12 @@ def test_what_stands_inside_goes_before_what_stands_outside(op):
 
 
 @pytest.mark.spec("OIDCC-6.1")
-def test_what_stands_outside_alone_counts_beside_an_object_of_openid_connect(op):
+def test_what_stands_outside_alone_counts_beside_an_object_of_openid_connect(op: Op) -> None:
     assert send(op, signed(state=None), state="state outside").in_query["state"] == "state outside"
 
 
 @pytest.mark.spec("RFC 9101-6.3")
-def test_nothing_outside_counts_beside_an_object_of_rfc_9101(op):
+def test_nothing_outside_counts_beside_an_object_of_rfc_9101(op: Op) -> None:
     answer = send(op, signed(typ=RFC_9101, state=None), state="state outside", login_hint="mallory")
 
     assert "code" in answer.in_query
@@ -144,7 +145,7 @@ def test_nothing_outside_counts_beside_an_object_of_rfc_9101(op):
 
 
 @pytest.mark.spec("RFC 9101-5")
-def test_an_object_of_rfc_9101_needs_nothing_outside_but_its_client(op):
+def test_an_object_of_rfc_9101_needs_nothing_outside_but_its_client(op: Op) -> None:
     answer = send(op, signed(typ=RFC_9101), response_type=None, scope=None, redirect_uri=None)
 
     assert answer.in_query["state"] == "state inside"
@@ -171,20 +172,20 @@ def test_an_object_of_rfc_9101_needs_nothing_outside_but_its_client(op):
     ],
     ids=str,
 )
-def test_what_stands_inside_is_checked_as_if_it_stood_in_the_query(op, inside, error):
+def test_what_stands_inside_is_checked_as_if_it_stood_in_the_query(op: Op, inside: dict[str, Any], error: str) -> None:
     answer = send(op, signed(**inside), login=None)
 
     assert answer.location.startswith(REDIRECT_URIS["keyed"])
     assert (answer.in_query["error"], answer.in_query["state"]) == (error, "state inside")
 
 
-def test_a_parameter_without_a_value_inside_is_as_if_it_had_not_been_sent(op):
+def test_a_parameter_without_a_value_inside_is_as_if_it_had_not_been_sent(op: Op) -> None:
     answer = send(op, signed(max_age="", prompt="", response_mode="", claims=""))
 
     assert answer.in_query["state"] == "state inside"
 
 
-def test_claims_and_response_mode_inside_are_minded(op):
+def test_claims_and_response_mode_inside_are_minded(op: Op) -> None:
     wish = {"id_token": {"name": None}}
 
     answer = send(op, signed(response_type="code id_token", response_mode="form_post", claims=wish), response_type="code id_token")
@@ -194,14 +195,14 @@ def test_claims_and_response_mode_inside_are_minded(op):
     assert op.claims(answer.form.fields["id_token"])["nonce"] == "nonce inside"
 
 
-def test_a_code_challenge_inside_must_be_answered(op):
+def test_a_code_challenge_inside_must_be_answered(op: Op) -> None:
     object_ = signed("HS256", key=jose.mac_key(SECRET, "HS256"), client_id="basic", code_challenge=CHALLENGE, code_challenge_method="S256")
     code = send(op, object_, "basic").in_query["code"]
 
     assert op.redeem(code).error == "invalid_grant"
 
 
-def test_the_login_page_is_given_the_request_itself_and_no_object(op):
+def test_the_login_page_is_given_the_request_itself_and_no_object(op: Op) -> None:
     answer = send(op, signed(login_hint="alice"), login=None)
 
     assert answer.location.startswith("/login?")
@@ -209,7 +210,7 @@ def test_the_login_page_is_given_the_request_itself_and_no_object(op):
     assert (answer.in_query["state"], answer.in_query["login_hint"]) == ("state inside", "alice")
 
 
-def test_an_op_with_the_hardening_alone_takes_objects_too(hardened):
+def test_an_op_with_the_hardening_alone_takes_objects_too(hardened: Op) -> None:
     browser = hardened.browser()
     browser.use_pyoidc_login("alice")
 
@@ -260,7 +261,7 @@ def test_an_op_with_the_hardening_alone_takes_objects_too(hardened):
         pytest.param(lambda _: jose.sign(claims_of() | {"nonce": None}, CLIENT_EC_KEY, "ES256"), id="null"),
     ],
 )
-def test_any_other_object_is_refused(op, object_):
+def test_any_other_object_is_refused(op: Op, object_: Callable[..., Any]) -> None:
     answer = send(op, object_(op), state="state outside")
 
     assert answer.status == 303
@@ -269,14 +270,14 @@ def test_any_other_object_is_refused(op, object_):
 
 
 @pytest.mark.parametrize("typ", [None, RFC_9101])
-def test_a_redirect_uri_inside_must_be_registered(op, typ):
+def test_a_redirect_uri_inside_must_be_registered(op: Op, typ: str | None) -> None:
     answer = send(op, signed(redirect_uri="https://evil.example.com/", typ=typ))
 
     assert (answer.status, answer.location) == (400, "")
     assert "evil.example" not in answer.body
 
 
-def test_a_bad_object_is_told_on_a_page_where_no_redirect_uri_is_known_to_be_good(op):
+def test_a_bad_object_is_told_on_a_page_where_no_redirect_uri_is_known_to_be_good(op: Op) -> None:
     for redirect_uri in ("https://evil.example.com/", None):
         answer = send(op, unsigned(), redirect_uri=redirect_uri)
 
@@ -286,35 +287,35 @@ def test_a_bad_object_is_told_on_a_page_where_no_redirect_uri_is_known_to_be_goo
 
 @pytest.mark.spec("OIDCC-6.1")
 @pytest.mark.parametrize("outside", [{"response_type": None}, {"scope": None}, {"scope": "email"}, {"request_uri": REQUEST_URI}], ids=str)
-def test_what_must_stand_outside_and_what_must_not(op, fetched, outside):
+def test_what_must_stand_outside_and_what_must_not(op: Op, fetched: dict[str, Any], outside: dict[str, Any]) -> None:
     answer = send(op, signed(), **outside)
 
     assert answer.in_query["error"] == "invalid_request"
     assert fetched["times"] == 0
 
 
-def test_a_request_without_its_client_outside_is_refused_whatever_is_inside(op):
+def test_a_request_without_its_client_outside_is_refused_whatever_is_inside(op: Op) -> None:
     answer = op.browser().authorize_raw(f"response_type=code&scope=openid&request={signed()}")
 
     assert (answer.status, answer.location) == (400, "")
 
 
 @pytest.mark.spec("OIDCREG-2")
-def test_objects_have_the_algorithm_that_the_client_registered(op):
+def test_objects_have_the_algorithm_that_the_client_registered(op: Op) -> None:
     op.clients["keyed"]["request_object_signing_alg"] = "ES256"
 
     assert "code" in send(op, signed("ES256")).in_query
     assert send(op, signed("RS256")).in_query["error"] == "invalid_request_object"
 
 
-def test_a_secret_whose_time_is_over_proves_no_object(op):
+def test_a_secret_whose_time_is_over_proves_no_object(op: Op) -> None:
     op.clients["basic"]["client_secret_expires_at"] = op.clock()
     object_ = signed("HS256", key=jose.mac_key(SECRET, "HS256"), client_id="basic")
 
     assert send(op, object_, "basic").in_query["error"] == "invalid_request_object"
 
 
-def test_the_public_key_of_a_client_is_no_secret(op):
+def test_the_public_key_of_a_client_is_no_secret(op: Op) -> None:
     modulus = CLIENT_JWKS["keys"][0]["n"]
 
     assert send(op, signed("HS256", key=jose.mac_key(modulus, "HS256"))).in_query["error"] == "invalid_request_object"
@@ -331,7 +332,7 @@ def lenient(op: Op) -> Op:
 
 @pytest.mark.spec("OIDCC-6.1")
 @pytest.mark.parametrize("registered", [None, "none"])
-def test_an_unsigned_object_counts_as_a_query_where_the_settings_allow_it(lenient, registered):
+def test_an_unsigned_object_counts_as_a_query_where_the_settings_allow_it(lenient: Op, registered: str | None) -> None:
     if registered:
         lenient.clients["keyed"]["request_object_signing_alg"] = registered
 
@@ -339,18 +340,18 @@ def test_an_unsigned_object_counts_as_a_query_where_the_settings_allow_it(lenien
     assert send(lenient, unsigned(redirect_uri="https://evil.example.com/")).status == 400
 
 
-def test_an_unsigned_object_of_a_client_that_registered_an_algorithm_is_refused(lenient):
+def test_an_unsigned_object_of_a_client_that_registered_an_algorithm_is_refused(lenient: Op) -> None:
     lenient.clients["keyed"]["request_object_signing_alg"] = "RS256"
 
     assert send(lenient, unsigned()).in_query["error"] == "invalid_request_object"
 
 
 @pytest.mark.parametrize("object_", [unsigned("AAAA"), unsigned(client_id="basic"), unsigned(sub="keyed"), unsigned(exp=1)], ids=range(4))
-def test_an_unsigned_object_is_held_to_all_other_rules(lenient, object_):
+def test_an_unsigned_object_is_held_to_all_other_rules(lenient: Op, object_: str) -> None:
     assert send(lenient, object_).in_query["error"] == "invalid_request_object"
 
 
-def test_a_client_that_registered_none_may_not_where_the_settings_do_not_allow_it(op):
+def test_a_client_that_registered_none_may_not_where_the_settings_do_not_allow_it(op: Op) -> None:
     op.clients["keyed"]["request_object_signing_alg"] = "none"
 
     assert send(op, unsigned()).in_query["error"] == "invalid_request_object"
@@ -362,7 +363,7 @@ def test_a_client_that_registered_none_may_not_where_the_settings_do_not_allow_i
 
 @pytest.mark.spec("OIDCC-6.2")
 @pytest.mark.parametrize("fragment", ["", "#v2"])
-def test_an_object_at_a_registered_address_is_fetched_each_time(op, fetched, fragment):
+def test_an_object_at_a_registered_address_is_fetched_each_time(op: Op, fetched: dict[str, Any], fragment: str) -> None:
     fetched[REQUEST_URI] = f"{signed()}\n"
 
     for _ in range(2):
@@ -371,7 +372,7 @@ def test_an_object_at_a_registered_address_is_fetched_each_time(op, fetched, fra
 
 
 @pytest.mark.spec("OIDCC-6.2")
-def test_an_object_that_its_address_names_by_its_hash_is_fetched_once(op, fetched):
+def test_an_object_that_its_address_names_by_its_hash_is_fetched_once(op: Op, fetched: dict[str, Any]) -> None:
     fetched[REQUEST_URI] = signed()
     digest = digest_of(fetched[REQUEST_URI])
 
@@ -380,7 +381,7 @@ def test_an_object_that_its_address_names_by_its_hash_is_fetched_once(op, fetche
     assert fetched["times"] == 1
 
 
-def test_an_object_that_is_kept_expires_nevertheless(op, fetched):
+def test_an_object_that_is_kept_expires_nevertheless(op: Op, fetched: dict[str, Any]) -> None:
     fetched[REQUEST_URI] = signed(exp=op.clock() + 60)
     digest = digest_of(fetched[REQUEST_URI])
     assert "code" in send_reference(op, f"{REQUEST_URI}#{digest}").in_query
@@ -405,14 +406,14 @@ def test_an_object_that_is_kept_expires_nevertheless(op, fetched):
         "urn:ietf:params:oauth:request_uri:x",
     ],
 )
-def test_an_address_that_is_not_registered_is_not_fetched(op, fetched, uri):
+def test_an_address_that_is_not_registered_is_not_fetched(op: Op, fetched: dict[str, Any], uri: str) -> None:
     fetched[uri.partition("#")[0]] = signed()
 
     assert send_reference(op, uri).in_query["error"] == "invalid_request_uri"
     assert fetched["times"] == 0
 
 
-def test_a_client_without_registered_addresses_has_nothing_fetched(op, fetched):
+def test_a_client_without_registered_addresses_has_nothing_fetched(op: Op, fetched: dict[str, Any]) -> None:
     del op.clients["keyed"]["request_uris"]
 
     assert send_reference(op).in_query["error"] == "invalid_request_uri"
@@ -420,19 +421,19 @@ def test_a_client_without_registered_addresses_has_nothing_fetched(op, fetched):
 
 
 @pytest.mark.spec("SEC-08")
-def test_a_registered_address_inside_of_the_network_is_not_connected_to(op):
+def test_a_registered_address_inside_of_the_network_is_not_connected_to(op: Op) -> None:
     op.clients["keyed"]["request_uris"] = ["http://127.0.0.1:9/request.jwt", "https://10.0.0.1/request.jwt"]
 
     for uri in op.clients["keyed"]["request_uris"]:
         assert send_reference(op, uri).in_query["error"] == "invalid_request_uri"
 
 
-def test_what_cannot_be_fetched_is_told_to_the_rp(op, fetched):
+def test_what_cannot_be_fetched_is_told_to_the_rp(op: Op, fetched: dict[str, Any]) -> None:
     assert send_reference(op).in_query["error"] == "invalid_request_uri"
 
 
 @pytest.mark.parametrize("content", ["", "<html>", "x" * 20_000, unsigned(), signed(client_id="basic")], ids=range(5))
-def test_a_bad_object_elsewhere_is_as_bad_as_one_in_the_request(op, fetched, content):
+def test_a_bad_object_elsewhere_is_as_bad_as_one_in_the_request(op: Op, fetched: dict[str, Any], content: str) -> None:
     fetched[REQUEST_URI] = content
 
     assert send_reference(op).in_query["error"] in ("invalid_request_object", "invalid_request_uri")
@@ -451,12 +452,13 @@ def test_a_bad_object_elsewhere_is_as_bad_as_one_in_the_request(op, fetched, con
     ],
     ids=str,
 )
-def test_what_is_off_is_refused_and_not_offered(op, fetched, settings, names):
+def test_what_is_off_is_refused_and_not_offered(op: Op, fetched: dict[str, Any], settings: dict[str, bool], names: dict[str, str]) -> None:
     op.provider.request_objects = RequestObjectSettings(**settings)
     metadata = Answer.of(op.provider.providerinfo_endpoint()).json
 
     for name, error in names.items():
-        answer = op.browser().authorize("keyed", login="alice", **{name: signed() if name == "request" else REQUEST_URI})
+        changes: dict[str, Any] = {name: signed() if name == "request" else REQUEST_URI}
+        answer = op.browser().authorize("keyed", login="alice", **changes)
         assert answer.in_query["error"] == error
         assert metadata[f"{name}_parameter_supported"] is False
     assert ("require_request_uri_registration" in metadata) == ("request_uri" not in names)
@@ -465,7 +467,7 @@ def test_what_is_off_is_refused_and_not_offered(op, fetched, settings, names):
 
 
 @pytest.mark.spec("OIDCD-3")
-def test_none_is_offered_only_where_it_is_taken(op, lenient):
+def test_none_is_offered_only_where_it_is_taken(op: Op, lenient: Op) -> None:
     assert Answer.of(lenient.provider.providerinfo_endpoint()).json["request_object_signing_alg_values_supported"] == [
         *REQUEST_OBJECT_ALGS,
         "none",
@@ -481,7 +483,7 @@ def register(op: Op, **given: Any) -> Answer:
 
 
 @pytest.mark.spec("OIDCREG-2")
-def test_a_client_registers_its_objects_and_sends_one(hardened):
+def test_a_client_registers_its_objects_and_sends_one(hardened: Op) -> None:
     uri = "https://new.example.com/request.jwt?a=1#" + "x" * 43
     client = register(
         hardened, request_uris=[uri], request_object_signing_alg="HS256", token_endpoint_auth_method="client_secret_post"
@@ -520,7 +522,7 @@ def test_a_client_registers_its_objects_and_sends_one(hardened):
     ],
     ids=lambda given: str(given)[:80],
 )
-def test_what_a_client_may_not_register_of_its_objects(hardened, given):
+def test_what_a_client_may_not_register_of_its_objects(hardened: Op, given: dict[str, Any]) -> None:
     before = len(hardened.clients)
 
     assert register(hardened, **given).error == "invalid_client_metadata"
@@ -537,7 +539,7 @@ def test_what_a_client_may_not_register_of_its_objects(hardened, given):
         max_size=4,
     )
 )
-def test_no_value_inside_is_a_fault_or_leads_elsewhere(op, inside):
+def test_no_value_inside_is_a_fault_or_leads_elsewhere(op: Op, inside: dict[str, Any]) -> None:
     claims = claims_of() | inside | {"redirect_uri": REDIRECT_URIS["keyed"]}
     answer = send(op, jose.sign(claims, CLIENT_EC_KEY, "ES256"))
 

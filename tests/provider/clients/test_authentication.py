@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from oic_session_ext.crypto import jose
-from tests.provider.conftest import CLIENT_JWKS, CLIENT_RSA_KEY, ISSUER, JWKS, REDIRECT_URIS, SECRET, basic_auth
+from oic_session_ext.provider import Provider
+from tests.provider.conftest import CLIENT_JWKS, CLIENT_RSA_KEY, ISSUER, JWKS, REDIRECT_URIS, SECRET, Browser, MakeOp, Op, basic_auth
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 # Known clients are told apart by the code being looked at: without a good one, what follows authentication is this.
 PASSED = "invalid_grant"
 
 
-def attempt(op, authn=None, **params):
+def attempt(op: Op, authn: str | None = None, **params: str) -> str | None:
     answer = op.token({"grant_type": "authorization_code", "code": "none", "redirect_uri": "x"} | params, authn)
     if answer.error == "invalid_client":
         assert answer.status == 401
@@ -22,13 +25,13 @@ def attempt(op, authn=None, **params):
     return answer.error
 
 
-def test_basic_credentials_pass(op):
+def test_basic_credentials_pass(op: Op) -> None:
     assert attempt(op, basic_auth("basic", SECRET)) == PASSED
     assert attempt(op, basic_auth("basic", SECRET).replace("Basic", "bAsIc")) == PASSED
     assert attempt(op, basic_auth("basic", SECRET), client_id="basic") == PASSED
 
 
-def test_basic_credentials_are_form_encoded_inside(make_op):
+def test_basic_credentials_are_form_encoded_inside(make_op: MakeOp) -> None:
     op = make_op()
     op.clients["a:b c"] = op.clients["basic"] | {"client_id": "a:b c", "client_secret": "s%:+/=é" * 6}
 
@@ -36,11 +39,11 @@ def test_basic_credentials_are_form_encoded_inside(make_op):
     assert attempt(op, basic_auth("a:b c", "s%:+/=é" * 6)) == "invalid_client"
 
 
-def test_a_secret_in_the_form_passes(op):
+def test_a_secret_in_the_form_passes(op: Op) -> None:
     assert attempt(op, client_id="post", client_secret=SECRET[::-1]) == PASSED
 
 
-def test_a_public_client_names_itself(op):
+def test_a_public_client_names_itself(op: Op) -> None:
     assert attempt(op, client_id="public") == PASSED
 
 
@@ -78,7 +81,7 @@ def test_a_public_client_names_itself(op):
         (None, {"client_assertion": "a.b.c", "client_assertion_type": JWT_BEARER}),
     ],
 )
-def test_everything_else_is_refused(op, authn, params):
+def test_everything_else_is_refused(op: Op, authn: str | None, params: dict[str, str]) -> None:
     assert attempt(op, authn, **params) == "invalid_client"
 
 
@@ -90,30 +93,30 @@ def test_everything_else_is_refused(op, authn, params):
         (None, {"client_id": "post", "client_secret": SECRET[::-1], "client_assertion": "x"}),
     ],
 )
-def test_two_ways_in_one_request_are_refused(op, authn, params):
+def test_two_ways_in_one_request_are_refused(op: Op, authn: str | None, params: dict[str, str]) -> None:
     assert attempt(op, authn, **params) == "invalid_request"
 
 
-def test_the_challenge_names_the_scheme_that_was_tried(op):
+def test_the_challenge_names_the_scheme_that_was_tried(op: Op) -> None:
     tried = [op.token({"grant_type": "x"}, authn) for authn in (basic_auth("basic", "wrong"), "Bearer x", "Digest x")]
 
-    assert [answer.header("WWW-Authenticate").split()[0] for answer in tried] == ["Basic", "Bearer", "Basic"]
+    assert [(answer.header("WWW-Authenticate") or "").split()[0] for answer in tried] == ["Basic", "Bearer", "Basic"]
 
 
 @pytest.mark.parametrize("params", [{"client_secret": "wrong"}, {}, {"client_assertion": "x"}], ids=str)
-def test_the_challenge_names_basic_to_a_client_that_tried_no_scheme(op, params):
+def test_the_challenge_names_basic_to_a_client_that_tried_no_scheme(op: Op, params: dict[str, str]) -> None:
     answer = op.token({"grant_type": "x", "client_id": "post"} | params)
 
     assert answer.header("WWW-Authenticate") == f'Basic realm="{ISSUER}"'
 
 
-def test_every_refusal_reads_the_same(op):
+def test_every_refusal_reads_the_same(op: Op) -> None:
     wrong, unknown = op.token({"grant_type": "x"}, basic_auth("basic", "wrong")), op.token({"grant_type": "x"}, basic_auth("nobody", "x"))
 
     assert wrong.body == unknown.body
 
 
-def test_no_secret_is_logged(op, caplog):
+def test_no_secret_is_logged(op: Op, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
 
     attempt(op, basic_auth("basic", "a-wrong-secret"))
@@ -127,13 +130,13 @@ def test_no_secret_is_logged(op, caplog):
 @pytest.mark.parametrize(
     ("expires_at", "error"), [(0, PASSED), (1_700_000_001, PASSED), (1_700_000_000, "invalid_client"), (1, "invalid_client")]
 )
-def test_a_secret_ends_when_it_was_registered_to_end(op, expires_at, error):
+def test_a_secret_ends_when_it_was_registered_to_end(op: Op, expires_at: int, error: str) -> None:
     op.clients["basic"]["client_secret_expires_at"] = expires_at
 
     assert attempt(op, basic_auth("basic", SECRET)) == error
 
 
-def test_a_client_without_a_registered_method_uses_basic(op):
+def test_a_client_without_a_registered_method_uses_basic(op: Op) -> None:
     del op.clients["basic"]["token_endpoint_auth_method"]
 
     assert attempt(op, basic_auth("basic", SECRET)) == PASSED
@@ -143,27 +146,35 @@ def test_a_client_without_a_registered_method_uses_basic(op):
 # -- assertions --------------------------------------------------------------------------------------------------------------
 
 
-def assertion(op, *, key=None, alg="RS256", typ=None, leave_out=(), **changes):
+def assertion(
+    op: Op,
+    *,
+    key: jose.Key | None = None,
+    alg: str = "RS256",
+    typ: Any = None,
+    leave_out: Sequence[str] = (),
+    **changes: Any,
+) -> str:
     now = op.clock()
     claims = {"iss": "keyed", "sub": "keyed", "aud": f"{ISSUER}/token", "exp": now + 60, "iat": now, "jti": "one"} | changes
     claims = {name: value for name, value in claims.items() if name not in leave_out}
     return jose.sign(claims, key or CLIENT_RSA_KEY, alg, typ=typ)
 
 
-def attempt_with(op, token, **params):
+def attempt_with(op: Op, token: str, **params: str) -> str | None:
     return attempt(op, client_assertion=token, client_assertion_type=JWT_BEARER, **params)
 
 
 @pytest.mark.parametrize("audience", [ISSUER, f"{ISSUER}/token", ["x", ISSUER]])
-def test_an_assertion_signed_by_the_clients_key_passes(op, audience):
+def test_an_assertion_signed_by_the_clients_key_passes(op: Op, audience: list[str] | str) -> None:
     assert attempt_with(op, assertion(op, aud=audience)) == PASSED
 
 
-def test_an_assertion_signed_by_another_registered_key_passes(op):
+def test_an_assertion_signed_by_another_registered_key_passes(op: Op) -> None:
     assert attempt_with(op, assertion(op, key=jose.import_key(CLIENT_JWKS["keys"][1]), alg="ES256"), client_id="keyed") == PASSED
 
 
-def test_an_assertion_by_the_clients_secret_passes_when_that_is_registered(op):
+def test_an_assertion_by_the_clients_secret_passes_when_that_is_registered(op: Op) -> None:
     op.clients["keyed"]["token_endpoint_auth_method"] = "client_secret_jwt"
     token = assertion(op, key=jose.mac_key("k" * 40, "HS256"), alg="HS256")
 
@@ -195,35 +206,35 @@ def test_an_assertion_by_the_clients_secret_passes_when_that_is_registered(op):
     ],
     ids=str,
 )
-def test_an_assertion_for_another_purpose_is_refused(op, changes):
+def test_an_assertion_for_another_purpose_is_refused(op: Op, changes: dict[str, Any]) -> None:
     assert attempt_with(op, assertion(op, **changes)) == "invalid_client"
 
 
-def test_an_assertion_by_a_strangers_key_is_refused(op):
+def test_an_assertion_by_a_strangers_key_is_refused(op: Op) -> None:
     token = assertion(op, key=jose.import_key(JWKS["keys"][0]))
 
     assert attempt_with(op, token) == "invalid_client"
 
 
-def test_an_assertion_by_the_secret_does_not_pass_for_one_by_the_key(op):
+def test_an_assertion_by_the_secret_does_not_pass_for_one_by_the_key(op: Op) -> None:
     assert attempt_with(op, assertion(op, key=jose.mac_key("k" * 40, "HS256"), alg="HS256")) == "invalid_client"
 
 
-def test_an_assertion_without_a_signature_is_refused(op):
+def test_an_assertion_without_a_signature_is_refused(op: Op) -> None:
     signed = assertion(op)
     header = base64.urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"=").decode()
 
     assert attempt_with(op, f"{header}.{signed.split('.')[1]}.") == "invalid_client"
 
 
-def test_an_assertion_with_another_alg_than_the_registered_one_is_refused(op):
+def test_an_assertion_with_another_alg_than_the_registered_one_is_refused(op: Op) -> None:
     op.clients["keyed"]["token_endpoint_auth_signing_alg"] = "ES256"
 
     assert attempt_with(op, assertion(op)) == "invalid_client"
     assert attempt_with(op, assertion(op, key=jose.import_key(CLIENT_JWKS["keys"][1]), alg="ES256")) == PASSED
 
 
-def test_an_assertion_is_good_once(op):
+def test_an_assertion_is_good_once(op: Op) -> None:
     token = assertion(op)
 
     assert attempt_with(op, token) == PASSED
@@ -231,36 +242,36 @@ def test_an_assertion_is_good_once(op):
     assert attempt_with(op, assertion(op, jti="two")) == PASSED
 
 
-def test_an_assertion_that_was_refused_for_another_reason_is_spent_as_well(make_op, op):
+def test_an_assertion_that_was_refused_for_another_reason_is_spent_as_well(make_op: MakeOp, op: Op) -> None:
     token = assertion(op)
     attempt_with(op, token)
 
     assert attempt_with(make_op(store=op.store), token) == "invalid_client"  # on another server of the cluster
 
 
-def test_an_assertion_of_one_client_does_not_act_as_another(op):
+def test_an_assertion_of_one_client_does_not_act_as_another(op: Op) -> None:
     assert attempt_with(op, assertion(op), client_id="basic") == "invalid_client"
 
 
 @pytest.mark.spec("SEC-05")
-def test_an_id_token_is_no_assertion(op, browser):
+def test_an_id_token_is_no_assertion(op: Op, browser: Browser) -> None:
     id_token = browser.sign_in()["id_token"]
 
     assert attempt_with(op, id_token) == "invalid_client"
 
 
-def test_a_weak_key_among_a_clients_keys_does_not_pass(make_op):
+def test_a_weak_key_among_a_clients_keys_does_not_pass(make_op: MakeOp) -> None:
     op = make_op()
     op.clients["keyed"]["jwks"] = {"keys": []}
 
     assert attempt_with(op, assertion(op)) == "invalid_client"
 
 
-def test_a_way_of_authentication_of_the_deployers_own_is_asked(make_op):
+def test_a_way_of_authentication_of_the_deployers_own_is_asked(make_op: MakeOp) -> None:
     op = make_op()
     asked = []
 
-    def theirs(provider, areq, authn):
+    def theirs(provider: Provider, areq: Any, authn: Any) -> str:
         asked.append(areq["client_id"])
         return areq["client_id"]
 
@@ -274,10 +285,10 @@ def test_a_way_of_authentication_of_the_deployers_own_is_asked(make_op):
 
 
 @pytest.mark.parametrize("result", [None, "post", KeyError("x")])
-def test_what_it_fails_at_or_says_otherwise_is_a_refusal(make_op, result):
+def test_what_it_fails_at_or_says_otherwise_is_a_refusal(make_op: MakeOp, result: KeyError | str | None) -> None:
     op = make_op()
 
-    def theirs(provider, areq, authn):
+    def theirs(provider: Provider, areq: Any, authn: Any) -> str | None:
         if isinstance(result, Exception):
             raise result
         return result

@@ -36,9 +36,9 @@ def sub_of(op: Op, client_id: str, user: str = "alice") -> str:
     client = op.clients[client_id]
     (uri, _), *_ = client["redirect_uris"]
     browser = op.browser()
-    if op.store is None:
+    if op.own_store is None:
         browser.use_pyoidc_login(user)
-    code = browser.authorize(client_id, redirect_uri=uri, login=user if op.store else None).in_query["code"]
+    code = browser.authorize(client_id, redirect_uri=uri, login=user if op.own_store else None).in_query["code"]
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": uri}
     tokens = op.token(form | {"client_id": client_id, "client_secret": client["client_secret"]}).json
     return jose.read_unverified(tokens["id_token"]).claims["sub"]

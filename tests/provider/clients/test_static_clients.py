@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 
 from oic_session_ext.errors import ConfigError
 from oic_session_ext.settings import DeliverySettings
-from tests.provider.conftest import make_clients
+from tests.provider.conftest import MakeOp, make_clients
 
 
 @pytest.mark.spec("REG-13")
@@ -28,7 +30,7 @@ from tests.provider.conftest import make_clients
         pytest.param("post_logout_redirect_uris", ["com.example.app:/bye"], id="REG-05 not native"),
     ],
 )
-def test_a_client_that_breaks_a_rule_about_logout_stops_the_start(make_op, name, value):
+def test_a_client_that_breaks_a_rule_about_logout_stops_the_start(make_op: MakeOp, name: str, value: int | list[str] | str) -> None:
     clients = make_clients()
     clients["basic"][name] = value
 
@@ -46,7 +48,7 @@ def test_a_client_that_breaks_a_rule_about_logout_stops_the_start(make_op, name,
         ("post_logout_redirect_uris", [("https://elsewhere.example.com/bye", None)]),
     ],
 )
-def test_what_the_specifications_allow_starts(make_op, name, value):
+def test_what_the_specifications_allow_starts(make_op: MakeOp, name: str, value: bool | list[tuple[str, None]] | str) -> None:
     clients = make_clients()
     clients["basic"][name] = value
 
@@ -54,15 +56,15 @@ def test_what_the_specifications_allow_starts(make_op, name, value):
 
 
 @pytest.mark.spec("SEC-08")
-def test_an_address_in_a_network_that_is_allowed_starts(make_op):
+def test_an_address_in_a_network_that_is_allowed_starts(make_op: MakeOp) -> None:
     clients = make_clients()
     clients["basic"]["backchannel_logout_uri"] = "https://10.1.2.3/bc"
 
-    assert make_op(clients=clients, delivery=DeliverySettings(allow_networks=("10.1.0.0/16",)))
+    assert make_op(clients=clients, delivery=DeliverySettings(allow_networks=(ip_network("10.1.0.0/16"),)))
 
 
 @pytest.mark.spec("FC-18")
-def test_a_page_that_browsers_will_block_is_warned_of(make_op, caplog):
+def test_a_page_that_browsers_will_block_is_warned_of(make_op: MakeOp, caplog: pytest.LogCaptureFixture) -> None:
     clients = make_clients()
     clients["basic"]["redirect_uris"].append(("http://basic.example.com/cb", None))
     clients["basic"]["frontchannel_logout_uri"] = "http://basic.example.com/fc"

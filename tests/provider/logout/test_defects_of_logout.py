@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from ipaddress import ip_network
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from oic.oic.message import EndSessionRequest
@@ -13,7 +15,7 @@ from oic_session_ext.crypto import jose
 from oic_session_ext.model import NotifyStatus
 from oic_session_ext.provider.request.responses import RawResponse
 from oic_session_ext.settings import DeliverySettings
-from tests.provider.conftest import Answer
+from tests.provider.conftest import Answer, Browser, MakeOp, Op
 from tests.provider.notified_rps import slow_rps
 from tests.provider.shown_on_both import code_of, outcome, signed_in
 
@@ -23,7 +25,7 @@ FRONT = "https://post.example.com/fc"
 XSS = '"><img src=1 onerror=alert(1)>'
 
 
-def signed_in_at(op, *client_ids, user="alice"):
+def signed_in_at(op: Op, *client_ids: str, user: str = "alice") -> tuple[Any, ...]:
     """A browser in which a user is signed in at clients, and the tokens that each of them has got."""
     browser = signed_in(op, user)
     tokens = [op.redeem(browser.authorize(client_id).in_query["code"], client_id).json for client_id in client_ids]
@@ -31,12 +33,14 @@ def signed_in_at(op, *client_ids, user="alice"):
     return browser, tokens
 
 
-def grant_of(op, tokens):
+def grant_of(op: Op, tokens: dict[str, Any]) -> str:
     """The key of pyoidc's session database for what a client has got."""
     return op.provider.sdb.access_token.get_key(tokens["access_token"])
 
 
-def log_out(op, browser, tokens, client_id="basic", *, everywhere=True):
+def log_out(
+    op: Op, browser: Browser, tokens: dict[str, Any], client_id: str = "basic", *, everywhere: bool = True
+) -> list[tuple[str, str]]:
     """Log out by pyoidc's own function, or as the user does; return the `sid` and the client of each one that was told."""
     if not op.is_stock:
         op.provider.delivery.calls.clear()
@@ -44,7 +48,7 @@ def log_out(op, browser, tokens, client_id="basic", *, everywhere=True):
         return [(notice.sid, notice.client_id) for notices, _ in op.provider.delivery.calls for notice in notices]
     posted = []
 
-    def http_request(url, method, data, headers):
+    def http_request(url: str, method: str, data: str, headers: dict[str, str]) -> SimpleNamespace:
         claims = jose.read_unverified(data.partition("=")[2]).claims
         posted.append((claims["sid"], *claims["aud"]))
         return SimpleNamespace(status_code=200)
@@ -54,7 +58,7 @@ def log_out(op, browser, tokens, client_id="basic", *, everywhere=True):
     return posted
 
 
-def knows_user(op, tokens):
+def knows_user(op: Op, tokens: dict[str, Any]) -> bool:
     return outcome(lambda: op.userinfo(tokens["access_token"])) == 200
 
 
@@ -62,7 +66,7 @@ def knows_user(op, tokens):
 
 
 @pytest.mark.defect("2.16")
-def test_a_logout_in_one_browser_ends_nothing_in_another(logout_op):
+def test_a_logout_in_one_browser_ends_nothing_in_another(logout_op: Op) -> None:
     here, (mine,) = signed_in_at(logout_op, "basic")
     _, (other,) = signed_in_at(logout_op, "basic")
 
@@ -72,7 +76,7 @@ def test_a_logout_in_one_browser_ends_nothing_in_another(logout_op):
 
 
 @pytest.mark.defect("2.16")
-def test_whatever_ends_is_told(logout_op):
+def test_whatever_ends_is_told(logout_op: Op) -> None:
     here, (mine,) = signed_in_at(logout_op, "basic")
     _, (other,) = signed_in_at(logout_op, "basic")
 
@@ -83,7 +87,7 @@ def test_whatever_ends_is_told(logout_op):
 
 
 @pytest.mark.defect("2.17")
-def test_the_rp_is_told_the_sid_that_stands_in_its_id_token_and_is_no_key_to_anything(logout_op):
+def test_the_rp_is_told_the_sid_that_stands_in_its_id_token_and_is_no_key_to_anything(logout_op: Op) -> None:
     browser, (tokens,) = signed_in_at(logout_op, "basic")
     known = jose.read_unverified(tokens["id_token"]).claims.get("sid")
     grant_id = grant_of(logout_op, tokens)
@@ -95,7 +99,7 @@ def test_the_rp_is_told_the_sid_that_stands_in_its_id_token_and_is_no_key_to_any
 
 
 @pytest.mark.defect("2.18")
-def test_a_session_ends_also_at_a_client_that_cannot_be_told(logout_op):
+def test_a_session_ends_also_at_a_client_that_cannot_be_told(logout_op: Op) -> None:
     browser, (tokens,) = signed_in_at(logout_op, "post")
 
     assert log_out(logout_op, browser, tokens, "post") == []
@@ -103,7 +107,7 @@ def test_a_session_ends_also_at_a_client_that_cannot_be_told(logout_op):
     assert knows_user(logout_op, tokens) is logout_op.is_stock
 
 
-def end_session_of(op, browser, tokens):
+def end_session_of(op: Op, browser: Browser, tokens: dict[str, Any]) -> None:
     """End the session of one browser, whose RP is down: by pyoidc's own function, or as the user does."""
     if op.is_stock:
         op.provider.httpc.http_request = refuse_connections
@@ -113,12 +117,12 @@ def end_session_of(op, browser, tokens):
         browser.confirm(browser.end_session())
 
 
-def refuse_connections(*_, **__):
+def refuse_connections(*_: str, **__: dict[str, str] | str) -> None:
     raise OSError("nobody listens")
 
 
 @pytest.mark.defect("2.19", "2.20")
-def test_an_rp_that_is_down_keeps_nobody_signed_in(logout_op):
+def test_an_rp_that_is_down_keeps_nobody_signed_in(logout_op: Op) -> None:
     browser, (tokens,) = signed_in_at(logout_op, "basic")
 
     end_session_of(logout_op, browser, tokens)
@@ -128,7 +132,7 @@ def test_an_rp_that_is_down_keeps_nobody_signed_in(logout_op):
 
 
 @pytest.mark.defect("2.20")
-def test_a_cookie_kept_from_before_signs_nobody_in(logout_op):
+def test_a_cookie_kept_from_before_signs_nobody_in(logout_op: Op) -> None:
     browser, (tokens,) = signed_in_at(logout_op, "basic")
     kept = dict(browser.jar)
 
@@ -139,7 +143,7 @@ def test_a_cookie_kept_from_before_signs_nobody_in(logout_op):
 
 
 @pytest.mark.defect("2.21")
-def test_a_refresh_token_brings_no_ended_session_back(either):
+def test_a_refresh_token_brings_no_ended_session_back(either: Op) -> None:
     tokens = either.redeem(code_of(either, scope="openid offline_access", prompt="consent")).json
     either.provider.clean_sessions([grant_of(either, tokens)])
 
@@ -150,7 +154,7 @@ def test_a_refresh_token_brings_no_ended_session_back(either):
 
 
 @pytest.mark.defect("2.21")
-def test_tokens_of_an_ended_session_are_refused_and_no_fault(logout_op):
+def test_tokens_of_an_ended_session_are_refused_and_no_fault(logout_op: Op) -> None:
     browser, (tokens,) = signed_in_at(logout_op, "basic")
 
     log_out(logout_op, browser, tokens)
@@ -161,7 +165,7 @@ def test_tokens_of_an_ended_session_are_refused_and_no_fault(logout_op):
 # -- the front channel ----------------------------------------------------------------------------------------------------------
 
 
-def frames(op, uri):
+def frames(op: Op, uri: str) -> str:
     """Return the HTML that has a client's frame in it, for a client that asks for `iss` and `sid`."""
     client = {"frontchannel_logout_uri": uri, "frontchannel_logout_session_required": True}
     if op.is_stock:
@@ -172,22 +176,22 @@ def frames(op, uri):
 
 
 @pytest.mark.defect("2.22")
-def test_what_stands_in_a_clients_frontchannel_uri_is_no_html(logout_op):
+def test_what_stands_in_a_clients_frontchannel_uri_is_no_html(logout_op: Op) -> None:
     assert (XSS in frames(logout_op, f"{FRONT}/{XSS}")) is logout_op.is_stock
 
 
 @pytest.mark.defect("2.22")
-def test_a_frontchannel_uri_keeps_all_of_its_query(logout_op):
+def test_a_frontchannel_uri_keeps_all_of_its_query(logout_op: Op) -> None:
     assert ("?a=1&amp;a=2&amp;b=&amp;iss=" in frames(logout_op, f"{FRONT}?a=1&a=2&b=")) is not logout_op.is_stock
 
 
 @pytest.mark.defect("2.22")
-def test_a_frame_is_closed(logout_op):
+def test_a_frame_is_closed(logout_op: Op) -> None:
     assert ("</iframe>" in frames(logout_op, FRONT)) is not logout_op.is_stock
 
 
 @pytest.mark.defect("2.25")
-def test_a_client_with_both_channels_is_told_over_both(logout_op):
+def test_a_client_with_both_channels_is_told_over_both(logout_op: Op) -> None:
     logout_op.clients["post"] |= {"frontchannel_logout_uri": FRONT, "backchannel_logout_uri": "https://post.example.com/bc"}
     browser, (tokens,) = signed_in_at(logout_op, "post")
 
@@ -203,7 +207,7 @@ def test_a_client_with_both_channels_is_told_over_both(logout_op):
 # -- the pages ------------------------------------------------------------------------------------------------------------------
 
 
-def question(op, **params):
+def question(op: Op, **params: str) -> Answer:
     """Return pyoidc's page that asks whether to log out, or ours."""
     if op.is_stock:
         return Answer.of(op.provider.let_user_verify_logout("alice", EndSessionRequest(**params), None, None))
@@ -212,24 +216,24 @@ def question(op, **params):
 
 
 @pytest.mark.defect("2.23")
-def test_what_a_request_carries_is_no_html_of_the_question(logout_op):
+def test_what_a_request_carries_is_no_html_of_the_question(logout_op: Op) -> None:
     assert (XSS in question(logout_op, post_logout_redirect_uri=XSS, state=XSS).body) is logout_op.is_stock
 
 
 @pytest.mark.defect("2.23")
-def test_what_a_request_carries_is_no_html_of_the_form_that_posts_its_answer(logout_op):
+def test_what_a_request_carries_is_no_html_of_the_form_that_posts_its_answer(logout_op: Op) -> None:
     page = signed_in(logout_op).authorize(response_mode="form_post", state=XSS)
 
     assert (XSS in page.body) is logout_op.is_stock
 
 
 @pytest.mark.defect("2.23")
-def test_a_question_without_a_redirect_uri_can_be_asked(logout_op):
+def test_a_question_without_a_redirect_uri_can_be_asked(logout_op: Op) -> None:
     assert outcome(lambda: question(logout_op)) == ("KeyError" if logout_op.is_stock else 200)
 
 
 @pytest.mark.defect("2.23")
-def test_the_question_carries_a_secret_without_which_there_is_no_answer(logout_op):
+def test_the_question_carries_a_secret_without_which_there_is_no_answer(logout_op: Op) -> None:
     fields = question(logout_op, post_logout_redirect_uri="https://basic.example.com/out").form.fields
 
     if logout_op.is_stock:
@@ -243,7 +247,7 @@ def test_the_question_carries_a_secret_without_which_there_is_no_answer(logout_o
 
 
 @pytest.mark.defect("2.29")
-def test_a_pages_script(logout_op):
+def test_a_pages_script(logout_op: Op) -> None:
     page = "<script>x</script>"
     response = StockResponse(page) if logout_op.is_stock else RawResponse(page.encode(), 200, [("Content-Type", "text/html")])
 
@@ -254,15 +258,15 @@ def test_a_pages_script(logout_op):
 
 
 @pytest.mark.defect("2.26")
-def test_rps_are_told_side_by_side(stock, make_op):
+def test_rps_are_told_side_by_side(stock: Op, make_op: MakeOp) -> None:
     assert most_at_once(stock, patience_s=0.1) == 1
-    delivery = DeliverySettings(allow_networks=("127.0.0.0/8",))
+    delivery = DeliverySettings(allow_networks=(ip_network("127.0.0.0/8"),))
     assert most_at_once(make_op(delivery=delivery), patience_s=20) == 2
 
 
-def most_at_once(op, patience_s):
+def most_at_once(op: Op, patience_s: float) -> int:
     """Return how many of two RPs heard of one logout at the same time, if each takes as long as it takes to tell the other."""
-    op.is_stock = op.store is None
+    op.is_stock = op.own_store is None
     clients = ("basic", "post")
     with slow_rps(len(clients), patience_s) as rps:
         for client_id, uri in zip(clients, rps.uris, strict=True):
@@ -281,7 +285,7 @@ def most_at_once(op, patience_s):
 
 
 @pytest.mark.defect("2.27")
-def test_a_client_that_is_gone_does_not_hold_up_the_logout(logout_op):
+def test_a_client_that_is_gone_does_not_hold_up_the_logout(logout_op: Op) -> None:
     browser, (tokens, _) = signed_in_at(logout_op, "basic", "post")
     del logout_op.clients["post"]
 
@@ -295,7 +299,7 @@ def test_a_client_that_is_gone_does_not_hold_up_the_logout(logout_op):
 
 
 @pytest.mark.defect("2.27")
-def test_a_session_that_is_not_there_can_be_ended(logout_op):
+def test_a_session_that_is_not_there_can_be_ended(logout_op: Op) -> None:
     browser, (tokens,) = signed_in_at(logout_op, "basic")
     log_out(logout_op, browser, tokens)
 
@@ -307,7 +311,7 @@ def test_a_session_that_is_not_there_can_be_ended(logout_op):
 
 
 @pytest.mark.defect("2.27")
-def test_logouts_at_the_same_time_all_succeed(logout_op):
+def test_logouts_at_the_same_time_all_succeed(logout_op: Op) -> None:
     _, (tokens,) = signed_in_at(logout_op, "basic")
     if logout_op.is_stock:  # two that have both read which sessions there are, of which one is a moment later
         logout_op.provider.clean_sessions([grant_of(logout_op, tokens)])
@@ -317,7 +321,7 @@ def test_logouts_at_the_same_time_all_succeed(logout_op):
     browser, (tokens,) = signed_in_at(logout_op, "basic")
     barrier, found = threading.Barrier(4), []
 
-    def end():
+    def end() -> None:
         another_tab = logout_op.browser()
         another_tab.jar = dict(browser.jar)
         barrier.wait()
@@ -333,15 +337,15 @@ def test_logouts_at_the_same_time_all_succeed(logout_op):
 
 
 @pytest.mark.defect("2.28")
-def test_a_browser_without_a_cookie_is_asked_about(either):
-    def ask():
+def test_a_browser_without_a_cookie_is_asked_about(either: Op) -> None:
+    def ask() -> Answer:
         assert either.provider.is_session_revoked("", cookie=None)
         return Answer(200, [], "")
 
     assert outcome(ask) == ("TypeError" if either.is_stock else 200)
 
 
-def test_whether_a_session_is_revoked_is_told_of_each_browser(hardened, op):
+def test_whether_a_session_is_revoked_is_told_of_each_browser(hardened: Op, op: Op) -> None:
     for one in (hardened, op):
         browser = signed_in(one)
         browser.authorize()
@@ -356,7 +360,7 @@ def test_whether_a_session_is_revoked_is_told_of_each_browser(hardened, op):
     assert op.provider.is_session_revoked("", cookie=browser_of_op.cookie)
 
 
-def test_pyoidcs_own_logout_functions_are_closed(op):
+def test_pyoidcs_own_logout_functions_are_closed(op: Op) -> None:
     provider = op.provider
     with pytest.raises(ValueError, match="end-session endpoint"):
         provider.unpack_signed_jwt("x")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -14,7 +15,7 @@ from oic.utils.jwt import JWT
 
 from oic_session_ext.crypto import jose
 from oic_session_ext.provider.keys import OpKeys
-from tests.provider.conftest import CLIENT_RSA_KEY, ISSUER, SECRET, Answer, request_of
+from tests.provider.conftest import CLIENT_RSA_KEY, ISSUER, SECRET, Answer, Browser, Op, request_of
 from tests.provider.shown_on_both import code_of, hint_claims, outcome, signed_in, unsigned
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 OUT = "https://basic.example.com/out"
 
 
-def stock_believes(op, hint):
+def stock_believes(op: Op, hint: str) -> bool:
     try:
         IdToken().from_jwt(hint, keyjar=op.provider.keyjar, verify=True)
     except Exception:  # noqa: BLE001
@@ -30,17 +31,17 @@ def stock_believes(op, hint):
     return True
 
 
-def ours_believes(op, hint):
+def ours_believes(op: Op, hint: str) -> bool:
     answer = op.browser().end_session(id_token_hint=hint, post_logout_redirect_uri="https://basic.example.com/out")
     return answer.header("Location") is not None
 
 
-def believes(op, hint):
+def believes(op: Op, hint: str) -> bool:
     return stock_believes(op, hint) if op.is_stock else ours_believes(op, hint)
 
 
 @pytest.mark.defect("2.2")
-def test_a_logout_does_not_make_every_cookie_worthless(either):
+def test_a_logout_does_not_make_every_cookie_worthless(either: Op) -> None:
     browser = signed_in(either)
     seed = either.provider.seed
 
@@ -51,13 +52,13 @@ def test_a_logout_does_not_make_every_cookie_worthless(either):
 
 @pytest.mark.defect("2.6")
 @pytest.mark.spec("RI-10")
-def test_a_hint_that_nobody_signed(logout_op):
+def test_a_hint_that_nobody_signed(logout_op: Op) -> None:
     assert believes(logout_op, unsigned(hint_claims(logout_op))) is logout_op.is_stock
 
 
 @pytest.mark.defect("2.7")
 @pytest.mark.spec("RI-10")
-def test_a_hint_signed_with_the_clients_secret_although_it_registered_rs256(logout_op):
+def test_a_hint_signed_with_the_clients_secret_although_it_registered_rs256(logout_op: Op) -> None:
     logout_op.provider.recuperate_keys("basic", logout_op.clients["basic"])
     hint = jose.sign(hint_claims(logout_op), jose.mac_key(SECRET, "HS256"), "HS256")
 
@@ -66,7 +67,7 @@ def test_a_hint_signed_with_the_clients_secret_although_it_registered_rs256(logo
 
 @pytest.mark.defect("2.7")
 @pytest.mark.spec("RI-10")
-def test_a_hint_signed_by_the_clients_own_registered_key(logout_op):
+def test_a_hint_signed_by_the_clients_own_registered_key(logout_op: Op) -> None:
     logout_op.provider.recuperate_keys("keyed", logout_op.clients["keyed"])
     claims = hint_claims(logout_op, aud=["keyed"])
     hint = jose.sign(claims, CLIENT_RSA_KEY, "RS256")
@@ -80,7 +81,7 @@ def test_a_hint_signed_by_the_clients_own_registered_key(logout_op):
     "hint",
     ["garbage", "a.b.c", "..", "a.b.c.d.e", "W10.W10.", base64.urlsafe_b64encode(b"[1]").decode() + ".W10.x"],
 )
-def test_a_hint_that_is_none(logout_op, hint):
+def test_a_hint_that_is_none(logout_op: Op, hint: str) -> None:
     found = outcome(lambda: Answer.of(logout_op.provider.end_session_endpoint(urlencode({"id_token_hint": hint}))))
 
     assert isinstance(found, str) if logout_op.is_stock else found == 200
@@ -99,7 +100,7 @@ def test_a_hint_that_is_none(logout_op, hint):
     ],
     ids=["iss", "no sub", "no aud", "no exp", "unknown key"],
 )
-def test_a_hint_that_says_too_little_or_is_not_ours(logout_op, changes, theirs):
+def test_a_hint_that_says_too_little_or_is_not_ours(logout_op: Op, changes: dict[str, Any], theirs: str) -> None:
     browser, _ = signed_in_with_hint(logout_op)
     claims = {name: value for name, value in (hint_claims(logout_op) | changes).items() if value is not None}
     key = CLIENT_RSA_KEY if claims.pop("kid", None) else OpKeys(logout_op.provider.keyjar).signing_key("RS256")
@@ -112,7 +113,7 @@ def test_a_hint_that_says_too_little_or_is_not_ours(logout_op, changes, theirs):
 @pytest.mark.defect("2.8", "2.12")
 @pytest.mark.spec("RI-07")
 @pytest.mark.parametrize("name", ["state", "client_id"])
-def test_a_parameter_that_comes_twice(logout_op, name):
+def test_a_parameter_that_comes_twice(logout_op: Op, name: str) -> None:
     browser, hint = signed_in_with_hint(logout_op)
     text = urlencode([("id_token_hint", hint), ("post_logout_redirect_uri", OUT), (name, "basic"), (name, "post")])
 
@@ -124,7 +125,7 @@ def test_a_parameter_that_comes_twice(logout_op, name):
 
 @pytest.mark.defect("2.8")
 @pytest.mark.parametrize("value", ["alice", "alice::basic"], ids=["no client", "a colon in the name"])
-def test_a_cookie_that_says_something_else_is_not_a_fault(logout_op, value):
+def test_a_cookie_that_says_something_else_is_not_a_fault(logout_op: Op, value: str) -> None:
     logout_op.provider.seed = logout_op.provider.seed or b"s" * 32
     browser = logout_op.browser()
     now = str(logout_op.clock())
@@ -137,7 +138,7 @@ def test_a_cookie_that_says_something_else_is_not_a_fault(logout_op, value):
 
 
 @pytest.mark.defect("2.8")
-def test_a_broken_cookie_is_not_a_fault(logout_op):
+def test_a_broken_cookie_is_not_a_fault(logout_op: Op) -> None:
     cookie = "pyoidc_sso=a|1|x; pyoidc=a|1|x"
 
     found = outcome(lambda: Answer.of(logout_op.provider.end_session_endpoint("", cookie=cookie)))
@@ -156,7 +157,7 @@ def test_a_broken_cookie_is_not_a_fault(logout_op):
     ],
     ids=["path", "query", "fragment", "CRLF"],
 )
-def test_a_uri_that_is_not_registered(logout_op, uri):
+def test_a_uri_that_is_not_registered(logout_op: Op, uri: str) -> None:
     if logout_op.is_stock:
         assert logout_op.provider.verify_post_logout_redirect_uri({"post_logout_redirect_uri": uri}, "basic") == uri
     else:
@@ -165,24 +166,24 @@ def test_a_uri_that_is_not_registered(logout_op, uri):
         assert browser.end_session(id_token_hint=hint, post_logout_redirect_uri=uri).header("Location") is None
 
 
-def stock_or_ours(op, **params):
+def stock_or_ours(op: Op, **params: str) -> int | str:
     """Send a logout request without any cookie."""
     return outcome(lambda: Answer.of(op.provider.end_session_endpoint(urlencode(params))))
 
 
 @pytest.mark.defect("2.11")
 @pytest.mark.spec("RI-49")
-def test_a_logout_with_no_parameters(logout_op):
+def test_a_logout_with_no_parameters(logout_op: Op) -> None:
     assert stock_or_ours(logout_op) == (400 if logout_op.is_stock else 200)
 
 
 @pytest.mark.defect("2.12")
-def test_a_logout_with_client_id_alone(logout_op):
+def test_a_logout_with_client_id_alone(logout_op: Op) -> None:
     assert stock_or_ours(logout_op, client_id="basic") == (400 if logout_op.is_stock else 200)
 
 
 @pytest.mark.defect("2.14")
-def test_an_issuer_that_is_not_the_base_url(logout_op):
+def test_an_issuer_that_is_not_the_base_url(logout_op: Op) -> None:
     id_token = logout_op.redeem(code_of(logout_op)).json["id_token"]
     logout_op.provider.baseurl = f"{ISSUER}/"
 
@@ -192,7 +193,7 @@ def test_an_issuer_that_is_not_the_base_url(logout_op):
 
 
 @pytest.mark.defect("2.15")
-def test_a_logout_statement_signed_by_a_client(logout_op):
+def test_a_logout_statement_signed_by_a_client(logout_op: Op) -> None:
     logout_op.provider.recuperate_keys("post", logout_op.clients["post"])
     keyjar = logout_op.provider.keyjar
     forger = JWT(keyjar, iss="post", lifetime=3600, sign_alg="HS256")
@@ -210,20 +211,20 @@ def test_a_logout_statement_signed_by_a_client(logout_op):
     assert bob.is_signed_in()
 
 
-def log_out_for(op, browser, hint, **params):
+def log_out_for(op: Op, browser: Browser, hint: str, **params: str) -> int | str:
     """The status of a logout request, or what it raises; where it succeeds it is a redirect, of pyoidc to its own question."""
     text = urlencode({"id_token_hint": hint, "post_logout_redirect_uri": OUT} | params)
     return outcome(lambda: browser.keep(Answer.of(op.provider.end_session_endpoint(text, cookie=browser.cookie))))
 
 
-def signed_in_with_hint(op):
+def signed_in_with_hint(op: Op) -> tuple[Browser, str]:
     browser = signed_in(op)
     return browser, op.redeem(browser.authorize().in_query["code"]).json["id_token"]
 
 
 @pytest.mark.spec("RI-11")
 @pytest.mark.defect("2.9")
-def test_a_hint_that_expired_long_ago(logout_op):
+def test_a_hint_that_expired_long_ago(logout_op: Op) -> None:
     browser, hint = signed_in_with_hint(logout_op)
     long_ago = min(int(time.time()), logout_op.clock()) - 31 * 86400
     claims = {**jose.read_unverified(hint).claims, "iat": long_ago - 3600, "exp": long_ago}
@@ -235,14 +236,14 @@ def test_a_hint_that_expired_long_ago(logout_op):
 
 
 @pytest.mark.defect("2.9")
-def test_a_hint_whose_session_is_gone(logout_op):
+def test_a_hint_whose_session_is_gone(logout_op: Op) -> None:
     browser, hint = signed_in_with_hint(logout_op)
     logout_op.provider.clean_sessions(logout_op.provider.sdb.get_by_uid("alice"))
 
     assert log_out_for(logout_op, browser, hint) == (400 if logout_op.is_stock else 303)
 
 
-def browser_of_two_rps(op):
+def browser_of_two_rps(op: Op) -> tuple[Browser, str]:
     """A browser in which a user is signed in at two RPs, as pyoidc's own cookie remembers it; the hint is that of the second one."""
     op.provider.seed = op.provider.seed or b"s" * 32
     browser = signed_in(op)
@@ -252,14 +253,14 @@ def browser_of_two_rps(op):
     return browser, hint
 
 
-def remember(op, browser, client_id):
+def remember(op: Op, browser: Browser, client_id: str) -> None:
     """Set the cookie in which pyoidc remembers a user and one client."""
     header = make_cookie("pyoidc_sso", f"alice][{client_id}::{op.clock()}::sso", op.provider.seed, timestamp=str(op.clock()))[1]
     browser.jar["pyoidc_sso"] = header.partition(";")[0].partition("=")[2]
 
 
 @pytest.mark.defect("2.13")
-def test_the_second_rp_of_a_browser_logs_out(logout_op):
+def test_the_second_rp_of_a_browser_logs_out(logout_op: Op) -> None:
     browser, hint = browser_of_two_rps(logout_op)
 
     found = log_out_for(logout_op, browser, hint, post_logout_redirect_uri="https://post.example.com/out")
@@ -268,7 +269,7 @@ def test_the_second_rp_of_a_browser_logs_out(logout_op):
 
 
 @pytest.mark.defect("2.13")
-def test_pyoidcs_cookie_of_one_rp_is_not_set(logout_op):
+def test_pyoidcs_cookie_of_one_rp_is_not_set(logout_op: Op) -> None:
     browser = logout_op.browser()
     browser.jar["theirs"] = "x"
     answer = browser.keep(Answer.of(authorized_without_login_cookie(logout_op, browser)))
@@ -276,7 +277,7 @@ def test_pyoidcs_cookie_of_one_rp_is_not_set(logout_op):
     assert ("pyoidc_sso" in answer.cookies) is logout_op.is_stock
 
 
-def authorized_without_login_cookie(op, browser):
+def authorized_without_login_cookie(op: Op, browser: Browser) -> Any:
     """Sign a user in by something else than pyoidc's login cookie."""
     method = op.provider.authn_broker[0][0]
     method.authenticated_as = lambda *_, **__: ({"uid": "alice"}, op.clock())
@@ -284,7 +285,7 @@ def authorized_without_login_cookie(op, browser):
 
 
 @pytest.mark.defect("2.11")
-def test_no_redirect_is_guessed_and_none_without_a_question(logout_op):
+def test_no_redirect_is_guessed_and_none_without_a_question(logout_op: Op) -> None:
     logout_op.provider.seed = logout_op.provider.seed or b"s" * 32
     browser = signed_in(logout_op)
     browser.authorize()
@@ -301,7 +302,7 @@ def test_no_redirect_is_guessed_and_none_without_a_question(logout_op):
 
 @pytest.mark.defect("2.11")
 @pytest.mark.parametrize("uris", [None, []], ids=["not registered", "none registered"])
-def test_a_client_without_redirect_uris_is_logged_out(logout_op, uris):
+def test_a_client_without_redirect_uris_is_logged_out(logout_op: Op, uris: list[Any] | None) -> None:
     browser, hint = signed_in_with_hint(logout_op)
     logout_op.clients["basic"] |= {"post_logout_redirect_uris": uris}
     if uris is None:
@@ -314,7 +315,7 @@ def test_a_client_without_redirect_uris_is_logged_out(logout_op, uris):
 
 @pytest.mark.spec("RI-13")
 @pytest.mark.defect("2.12")
-def test_a_client_id_that_is_not_the_hints(logout_op):
+def test_a_client_id_that_is_not_the_hints(logout_op: Op) -> None:
     browser, hint = signed_in_with_hint(logout_op)
 
     assert log_out_for(logout_op, browser, hint, client_id="post") == (303 if logout_op.is_stock else 200)  # ours asks

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.provider.conftest import ALL_RESPONSE_TYPES, CHALLENGE, REDIRECT_URIS
+from tests.provider.conftest import ALL_RESPONSE_TYPES, CHALLENGE, REDIRECT_URIS, Answer, Op
 
 PROBE = "\"'><script>alert(1)</script>"
 EVIL = [
@@ -27,7 +28,7 @@ REGISTERED = tuple(REDIRECT_URIS.values())
 OUT = "https://basic.example.com/out"
 
 
-def maybe(*good, odd=ANY_TEXT):
+def maybe(*good: str, odd: Any = ANY_TEXT) -> Any:
     return st.one_of(st.none(), st.sampled_from(good), odd)
 
 
@@ -79,12 +80,12 @@ END_SESSION = st.fixed_dictionaries(
 )
 
 
-def encoded(params, extra):
+def encoded(params: dict[str, Any], extra: str) -> str:
     pairs = [(name, value) for name, value in params.items() if value is not None]
     return "&".join([urlencode(pairs, errors="surrogatepass"), *([extra] if extra else [])])
 
 
-def check(answer, *allowed):
+def check(answer: Answer, *allowed: str) -> None:
     """The answer is one to a person or to a registered URI, and holds nothing of the request as markup."""
     assert answer.status in (200, 303, 400)
     assert (answer.status == 303) == (answer.header("Location") is not None)
@@ -95,7 +96,7 @@ def check(answer, *allowed):
 @pytest.mark.spec("CO-11", "SEC-03", "SEC-11")
 @SETTINGS
 @given(params=AUTHORIZATION, extra=st.sampled_from(["", "", "", "state=2", "%ff", "=&="]), login=st.sampled_from([None, "alice", "bob"]))
-def test_any_authorization_request(op, params, extra, login):
+def test_any_authorization_request(op: Op, params: dict[str, Any], extra: str, login: str | None) -> None:
     browser = op.browser()
     if login is not None:
         browser.authorize(login=login)
@@ -110,7 +111,7 @@ def test_any_authorization_request(op, params, extra, login):
 @given(
     params=END_SESSION, extra=st.sampled_from(["", "", "state=2", "%ff"]), method=st.sampled_from(["GET", "POST"]), signed_in=st.booleans()
 )
-def test_any_logout_request(op, params, extra, method, signed_in):
+def test_any_logout_request(op: Op, params: dict[str, Any], extra: str, method: str, signed_in: bool) -> None:
     browser = op.browser()
     if signed_in:
         hint = browser.sign_in()["id_token"]
@@ -127,7 +128,7 @@ def test_any_logout_request(op, params, extra, method, signed_in):
 @given(
     params=st.dictionaries(st.sampled_from(["grant_type", "code", "redirect_uri", "client_id", "code_verifier", "scope", "self"]), ANY_TEXT)
 )
-def test_any_token_request(op, params):
+def test_any_token_request(op: Op, params: dict[str, str]) -> None:
     for authn in (None, "Basic YmFzaWM6eA=="):
         answer = op.token(encoded(params, ""), authn)
 

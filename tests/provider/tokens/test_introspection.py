@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
-from tests.provider.conftest import ISSUER, SECRET, Answer, Op, basic_auth
+from tests.provider.conftest import ISSUER, SECRET, Answer, MakeOp, Op, basic_auth
 from tests.provider.tokens.test_revocation import counted
 
-OFFLINE = {"scope": "openid email offline_access", "prompt": "consent"}
+OFFLINE: dict[str, Any] = {"scope": "openid email offline_access", "prompt": "consent"}
 BASIC = basic_auth("basic", SECRET)
 INACTIVE = {"active": False}
 
@@ -89,7 +90,7 @@ def test_to_ask_about_a_spent_refresh_token_ends_nothing(op: Op) -> None:
 
 
 @pytest.mark.spec("SID-10")
-def test_a_refresh_token_of_a_session_whose_time_is_over_is_not_good(make_op) -> None:
+def test_a_refresh_token_of_a_session_whose_time_is_over_is_not_good(make_op: MakeOp) -> None:
     op = make_op(refresh_without_offline_access=True, idle_timeout_s=600)
     op.clients["basic"]["grant_types"] = ["authorization_code", "refresh_token"]
     token = op.browser().sign_in()["refresh_token"]

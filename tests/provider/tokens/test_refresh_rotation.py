@@ -13,7 +13,7 @@ from tests.provider.conftest import Op
 from tests.store.postgresql_server import postgresql_or_skip
 from tests.store.redis_server import running_redis
 
-OFFLINE = {"scope": "openid email offline_access", "prompt": "consent"}
+OFFLINE: dict[str, Any] = {"scope": "openid email offline_access", "prompt": "consent"}
 CLIENTS = ["basic", "post", "public"]
 
 

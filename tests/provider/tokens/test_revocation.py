@@ -10,7 +10,7 @@ import pytest
 from oic_session_ext.crypto import jose
 from tests.provider.conftest import CLIENT_RSA_KEY, ISSUER, SECRET, Answer, Op, basic_auth
 
-OFFLINE = {"scope": "openid offline_access", "prompt": "consent"}
+OFFLINE: dict[str, Any] = {"scope": "openid offline_access", "prompt": "consent"}
 BASIC = basic_auth("basic", SECRET)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 from oic.utils.sdb import WrongTokenType
@@ -15,17 +16,18 @@ from oic_session_ext.provider.tokens.session_backend import StoreSessionBackend,
 from oic_session_ext.settings import SessionManagementSettings
 from oic_session_ext.store.changes import PutGrant
 from oic_session_ext.store.memory.engine import MemoryStore
+from oic_session_ext.testing.fake_clock import FakeClock
 
 RING = SecretRing([b"s" * 32])
 GRANT = "g" * RECORD_ID_LENGTH
 
 
 @pytest.fixture
-def access(clock):
+def access(clock: FakeClock) -> SealedToken:
     return SealedToken("T", RING, 3600, clock)
 
 
-def test_a_token_opens_to_its_grant_and_the_instant_of_issue(access, clock):
+def test_a_token_opens_to_its_grant_and_the_instant_of_issue(access: SealedToken, clock: FakeClock) -> None:
     token = access(GRANT)
 
     assert access.unseal(token) == Unsealed(GRANT, clock(), None)
@@ -35,11 +37,11 @@ def test_a_token_opens_to_its_grant_and_the_instant_of_issue(access, clock):
     assert access.valid(token)
 
 
-def test_two_tokens_of_one_grant_differ(access):
+def test_two_tokens_of_one_grant_differ(access: SealedToken) -> None:
     assert access(GRANT) != access(GRANT)
 
 
-def test_a_token_says_nothing(access):
+def test_a_token_says_nothing(access: SealedToken) -> None:
     token = access(GRANT)
     raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
 
@@ -47,7 +49,7 @@ def test_a_token_says_nothing(access):
     assert token.isascii()
 
 
-def test_a_token_ends_after_its_lifetime(access, clock):
+def test_a_token_ends_after_its_lifetime(access: SealedToken, clock: FakeClock) -> None:
     token = access(GRANT)
 
     assert access.expires_at(token) == clock() + 3600
@@ -59,17 +61,17 @@ def test_a_token_ends_after_its_lifetime(access, clock):
 
 
 @pytest.mark.parametrize("other", ["A", "R"])
-def test_a_token_of_another_type_does_not_open(access, clock, other):
+def test_a_token_of_another_type_does_not_open(access: SealedToken, clock: FakeClock, other: str) -> None:
     with pytest.raises(WrongTokenType):
         access.unseal(SealedToken(other, RING, 3600, clock)(GRANT))
 
 
-def test_a_token_of_another_secret_does_not_open(access, clock):
+def test_a_token_of_another_secret_does_not_open(access: SealedToken, clock: FakeClock) -> None:
     with pytest.raises(WrongTokenType):
         access.unseal(SealedToken("T", SecretRing([b"x" * 32]), 3600, clock)(GRANT))
 
 
-def test_an_older_secret_still_opens_and_no_longer_seals(access, clock):
+def test_an_older_secret_still_opens_and_no_longer_seals(access: SealedToken, clock: FakeClock) -> None:
     rotated = SealedToken("T", SecretRing([b"n" * 32, b"s" * 32]), 3600, clock)
 
     assert rotated.get_key(access(GRANT)) == GRANT
@@ -78,12 +80,12 @@ def test_an_older_secret_still_opens_and_no_longer_seals(access, clock):
 
 
 @pytest.mark.parametrize("token", ["", "x", "é", "A" * 44, "A" * 600, "!" * 40, "=", "A\n", None, 5, b"x", ["x"]], ids=repr)
-def test_anything_else_does_not_open(access, token):
+def test_anything_else_does_not_open(access: SealedToken, token: Any) -> None:
     with pytest.raises(WrongTokenType):
         access.unseal(token)
 
 
-def test_a_changed_bit_is_noticed(access):
+def test_a_changed_bit_is_noticed(access: SealedToken) -> None:
     token = access(GRANT)
 
     for place in [*range(0, len(token), 7), len(token) - 1]:
@@ -95,20 +97,27 @@ def test_a_changed_bit_is_noticed(access):
 # -- refresh tokens ----------------------------------------------------------------------------------------------------------
 
 
+def kept(store: MemoryStore, grant_id: str) -> Grant:
+    """Return a grant that the store must have."""
+    grant = store.grant(grant_id)
+    assert grant is not None
+    return grant
+
+
 @pytest.fixture
-def store(clock):
+def store(clock: FakeClock) -> MemoryStore:
     store = MemoryStore()
     store.commit([PutGrant(Grant(GRANT, "basic", "alice", "sub", None, None, {"scope": ["openid"]}, clock(), clock() + 60))])
     return store
 
 
 @pytest.fixture
-def refresh(store, clock):
+def refresh(store: MemoryStore, clock: FakeClock) -> StoredRefreshToken:
     backend = StoreSessionBackend(store, SessionManagementSettings(), clock)
     return StoredRefreshToken(RING, 1000, clock, backend.unit)
 
 
-def test_the_last_refresh_token_of_a_grant_is_the_good_one(refresh):
+def test_the_last_refresh_token_of_a_grant_is_the_good_one(refresh: StoredRefreshToken) -> None:
     first = refresh(GRANT)
     assert refresh.valid(first)
 
@@ -118,20 +127,20 @@ def test_the_last_refresh_token_of_a_grant_is_the_good_one(refresh):
     assert not refresh.valid(first)
 
 
-def test_a_refresh_token_is_known_to_the_store_by_its_digest_alone(refresh, store):
+def test_a_refresh_token_is_known_to_the_store_by_its_digest_alone(refresh: StoredRefreshToken, store: MemoryStore) -> None:
     token = refresh(GRANT)
 
     assert token not in repr(vars(store))
-    assert store.grant(GRANT).refresh_digest
+    assert kept(store, GRANT).refresh_digest
 
 
-def test_a_grant_lives_as_long_as_its_refresh_token(refresh, store, clock):
+def test_a_grant_lives_as_long_as_its_refresh_token(refresh: StoredRefreshToken, store: MemoryStore, clock: FakeClock) -> None:
     refresh(GRANT)
 
-    assert store.grant(GRANT).expires_at >= clock() + 1000
+    assert kept(store, GRANT).expires_at >= clock() + 1000
 
 
-def test_a_refresh_token_dies_with_its_grant(refresh, store, clock):
+def test_a_refresh_token_dies_with_its_grant(refresh: StoredRefreshToken, store: MemoryStore, clock: FakeClock) -> None:
     token = refresh(GRANT)
     del create_session_db("https://op", store, RING, SessionManagementSettings(), clock)[GRANT]
 
@@ -140,7 +149,7 @@ def test_a_refresh_token_dies_with_its_grant(refresh, store, clock):
         refresh(GRANT)
 
 
-def test_another_spelling_of_a_refresh_token_is_not_the_good_one(refresh):
+def test_another_spelling_of_a_refresh_token_is_not_the_good_one(refresh: StoredRefreshToken) -> None:
     token = refresh(GRANT)
 
     for spelling in (token + "=", token.replace("-", "+").replace("_", "/"), token + "A"):
@@ -149,25 +158,25 @@ def test_another_spelling_of_a_refresh_token_is_not_the_good_one(refresh):
                 refresh.valid(spelling)
 
 
-def test_offline_is_what_was_granted_offline_access(refresh, store, clock):
+def test_offline_is_what_was_granted_offline_access(refresh: StoredRefreshToken, store: MemoryStore, clock: FakeClock) -> None:
     refresh(GRANT)
-    assert not store.grant(GRANT).is_offline
+    assert not kept(store, GRANT).is_offline
 
     other = "h" * RECORD_ID_LENGTH
     store.commit([PutGrant(Grant(other, "basic", "alice", "sub", None, None, {"scope": ["openid", "offline_access"]}, clock(), clock()))])
     refresh(other)
-    assert store.grant(other).is_offline
+    assert kept(store, other).is_offline
 
 
 # -- the session backend -----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def backend(store, clock):
+def backend(store: MemoryStore, clock: FakeClock) -> StoreSessionBackend:
     return StoreSessionBackend(store, SessionManagementSettings(), clock)
 
 
-def test_rows_are_found_by_what_is_indexed(backend):
+def test_rows_are_found_by_what_is_indexed(backend: StoreSessionBackend) -> None:
     assert backend.get_by_uid("alice") == [GRANT]
     assert backend.get_by_sub("sub") == [GRANT]
     assert backend.get("client_id", "basic") == [GRANT]
@@ -177,13 +186,13 @@ def test_rows_are_found_by_what_is_indexed(backend):
 
 
 @pytest.mark.parametrize("key", ["x", "", None, 5, "z" * RECORD_ID_LENGTH], ids=repr)
-def test_a_row_that_is_not_there_is_a_key_error(backend, key):
+def test_a_row_that_is_not_there_is_a_key_error(backend: StoreSessionBackend, key: int | str | None) -> None:
     assert key not in backend
     with pytest.raises(KeyError):
         backend[key]
 
 
-def test_a_row_is_written_read_and_removed(backend):
+def test_a_row_is_written_read_and_removed(backend: StoreSessionBackend) -> None:
     key = new_record_id(1_800_000_000)
     backend[key] = {"client_id": "basic", "authn_event": '{"uid": "bob"}', "sub": "s"}
 
@@ -196,9 +205,9 @@ def test_a_row_is_written_read_and_removed(backend):
     del backend[key]
 
 
-def test_no_token_in_a_row_reaches_the_store(backend, store):
+def test_no_token_in_a_row_reaches_the_store(backend: StoreSessionBackend, store: MemoryStore) -> None:
     key = new_record_id(1_800_000_000)
     backend[key] = {"client_id": "basic", "code": "c0de", "access_token": "t0ken", "refresh_token": "r", "id_token": "i", "state": "kept"}
 
-    assert store.grant(key).data == {"client_id": "basic", "state": "kept"}
+    assert kept(store, key).data == {"client_id": "basic", "state": "kept"}
     assert stored_row({"code": "c0de"}) == {}

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from oic_session_ext.errors import StoreUnavailable
-from tests.provider.conftest import CHALLENGE, REDIRECT_URIS, SECRET, VERIFIER, basic_auth
+from oic_session_ext.store.changes import UpdateGrant
+from tests.provider.conftest import CHALLENGE, REDIRECT_URIS, SECRET, VERIFIER, Browser, MakeOp, Op, basic_auth
 
-OFFLINE = {"scope": "openid offline_access", "prompt": "consent"}
+OFFLINE: dict[str, Any] = {"scope": "openid offline_access", "prompt": "consent"}
 
 
-def code_of(browser, client_id="basic", **changes):
+def code_of(browser: Browser, client_id: str = "basic", **changes: Any) -> str:
     return browser.authorize(client_id, login="alice", **changes).in_query["code"]
 
 
-def code_request(the_code, **changes):
+def code_request(the_code: str, **changes: str | None) -> dict[str, str]:
     params = {"grant_type": "authorization_code", "code": the_code, "redirect_uri": REDIRECT_URIS["basic"]} | changes
     return {name: value for name, value in params.items() if value is not None}
 
@@ -25,7 +27,7 @@ def code_request(the_code, **changes):
 BASIC = basic_auth("basic", SECRET)
 
 
-def test_a_code_gives_tokens_and_says_how_long_they_are_good(op, browser):
+def test_a_code_gives_tokens_and_says_how_long_they_are_good(op: Op, browser: Browser) -> None:
     answer = op.redeem(code_of(browser, scope="openid email"))
 
     assert answer.status == 200
@@ -35,7 +37,7 @@ def test_a_code_gives_tokens_and_says_how_long_they_are_good(op, browser):
     assert answer.json["scope"] == "openid email"
 
 
-def test_a_token_response_is_never_cached(op, browser):
+def test_a_token_response_is_never_cached(op: Op, browser: Browser) -> None:
     for answer in (op.redeem(code_of(browser)), op.redeem("bad")):
         assert answer.header("Cache-Control") == "no-store"
         assert answer.header("Pragma") == "no-cache"
@@ -65,7 +67,7 @@ def test_a_token_response_is_never_cached(op, browser):
     ],
     ids=lambda value: "-".join(f"{name}={str(text)[:20]}" for name, text in value.items()) if isinstance(value, dict) else value,
 )
-def test_what_is_missing_or_wrong_has_its_own_error_code(op, browser, changes, error):
+def test_what_is_missing_or_wrong_has_its_own_error_code(op: Op, browser: Browser, changes: dict[str, Any], error: str) -> None:
     answer = op.token(code_request(code_of(browser), **changes), BASIC)
 
     assert answer.error == error
@@ -73,14 +75,14 @@ def test_what_is_missing_or_wrong_has_its_own_error_code(op, browser, changes, e
 
 
 @pytest.mark.parametrize("name", ["self", "cls", "lax", "max_age#en", "", "jwt", "client_secret#de", "scope"])
-def test_parameters_that_mean_nothing_here_do_no_harm(op, browser, name):
+def test_parameters_that_mean_nothing_here_do_no_harm(op: Op, browser: Browser, name: str) -> None:
     assert op.token(code_request(code_of(browser), **{name: "1"}), BASIC).status == 200
 
 
 @pytest.mark.parametrize(
     "repeated", ["grant_type=authorization_code", "code=x", "redirect_uri=x", "client_id=basic&client_id=basic", "a=1&a=1"]
 )
-def test_a_repeated_parameter_is_refused(op, browser, repeated):
+def test_a_repeated_parameter_is_refused(op: Op, browser: Browser, repeated: str) -> None:
     answer = op.token(f"{urlencode(code_request(code_of(browser)))}&{repeated}", BASIC)
 
     assert answer.status == 400
@@ -88,21 +90,21 @@ def test_a_repeated_parameter_is_refused(op, browser, repeated):
 
 
 @pytest.mark.parametrize("body", ["", "&", "%ff=1", "a=%00", "a=" + "b" * 70_000, '{"grant_type": "authorization_code"}', "code=%0d%0aX"])
-def test_a_body_that_is_no_form_is_refused(op, body):
+def test_a_body_that_is_no_form_is_refused(op: Op, body: str) -> None:
     answer = op.token(body, BASIC)
 
     assert answer.status == 400
     assert answer.error == "invalid_request"
 
 
-def test_a_body_may_come_as_a_mapping(op, browser):
+def test_a_body_may_come_as_a_mapping(op: Op, browser: Browser) -> None:
     assert op.provider.token_endpoint(code_request(code_of(browser)), authn=BASIC).status_code == 200
 
 
 # -- codes ------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_code_that_comes_twice_ends_everything_issued_from_it(op, browser):
+def test_a_code_that_comes_twice_ends_everything_issued_from_it(op: Op, browser: Browser) -> None:
     code = code_of(browser, **OFFLINE)
     tokens = op.redeem(code).json
 
@@ -114,7 +116,7 @@ def test_a_code_that_comes_twice_ends_everything_issued_from_it(op, browser):
     assert op.redeem(code).error == "invalid_grant"
 
 
-def test_another_client_cannot_redeem_a_code_nor_spoil_it(op, browser):
+def test_another_client_cannot_redeem_a_code_nor_spoil_it(op: Op, browser: Browser) -> None:
     code = code_of(browser)
 
     stolen = op.redeem(code, "post", redirect_uri=REDIRECT_URIS["basic"])
@@ -123,7 +125,7 @@ def test_another_client_cannot_redeem_a_code_nor_spoil_it(op, browser):
     assert op.redeem(code).status == 200
 
 
-def test_a_stranger_cannot_spoil_a_code(op, browser):
+def test_a_stranger_cannot_spoil_a_code(op: Op, browser: Browser) -> None:
     code = code_of(browser)
 
     assert op.token(code_request(code), basic_auth("basic", "wrong")).error == "invalid_client"
@@ -131,7 +133,7 @@ def test_a_stranger_cannot_spoil_a_code(op, browser):
     assert op.redeem(code).status == 200
 
 
-def test_a_code_is_good_for_its_lifetime(op, browser):
+def test_a_code_is_good_for_its_lifetime(op: Op, browser: Browser) -> None:
     first, second = code_of(browser), code_of(browser)
 
     op.clock.advance(59)
@@ -141,14 +143,14 @@ def test_a_code_is_good_for_its_lifetime(op, browser):
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token", "id_token"])
-def test_no_other_token_passes_for_a_code(op, browser, kind):
+def test_no_other_token_passes_for_a_code(op: Op, browser: Browser, kind: str) -> None:
     tokens = browser.sign_in(**OFFLINE)
 
     assert op.redeem(tokens[kind]).error == "invalid_grant"
 
 
 @pytest.mark.parametrize("kind", ["access_token", "id_token"])
-def test_no_other_token_passes_for_a_refresh_token(op, browser, kind):
+def test_no_other_token_passes_for_a_refresh_token(op: Op, browser: Browser, kind: str) -> None:
     code = code_of(browser)
     tokens = browser.sign_in(**OFFLINE)
 
@@ -156,12 +158,12 @@ def test_no_other_token_passes_for_a_refresh_token(op, browser, kind):
     assert op.refresh(code).error == "invalid_grant"
 
 
-def test_of_many_threads_one_redeems_a_code(op, browser):
+def test_of_many_threads_one_redeems_a_code(op: Op, browser: Browser) -> None:
     code = code_of(browser)
     barrier = threading.Barrier(8)
     statuses = []
 
-    def redeem():
+    def redeem() -> None:
         barrier.wait()
         statuses.append(op.redeem(code).status)
 
@@ -174,11 +176,11 @@ def test_of_many_threads_one_redeems_a_code(op, browser):
     assert sorted(statuses) == [200] + [400] * 7
 
 
-def test_a_store_that_is_down_is_not_taken_for_a_bad_grant(op, browser, monkeypatch):
+def test_a_store_that_is_down_is_not_taken_for_a_bad_grant(op: Op, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     code = code_of(browser)
     tokens = browser.sign_in(**OFFLINE)
 
-    def down(grant_id):
+    def down(grant_id: str) -> None:
         raise StoreUnavailable("down")
 
     with monkeypatch.context() as patch:
@@ -192,19 +194,19 @@ def test_a_store_that_is_down_is_not_taken_for_a_bad_grant(op, browser, monkeypa
     assert op.refresh(tokens["refresh_token"]).status == 200
 
 
-def test_a_fault_of_the_ops_own_is_not_taken_for_a_bad_grant(op, managed, monkeypatch):
+def test_a_fault_of_the_ops_own_is_not_taken_for_a_bad_grant(op: Op, managed: Op, monkeypatch: pytest.MonkeyPatch) -> None:
     for one in (op, managed):
         code = one.browser().authorize(login="alice").in_query["code"]
-        monkeypatch.setattr(one.provider, "sign_encrypt_id_token", lambda *_, **__: {}["a fault"])
+        monkeypatch.setattr(one.provider, "sign_encrypt_id_token", lambda *_, **__: dict[str, str]()["a fault"])
 
         with pytest.raises(KeyError, match="a fault"):
             one.redeem(code)
 
 
-def test_when_the_commit_fails_the_code_is_still_good(op, browser, monkeypatch):
+def test_when_the_commit_fails_the_code_is_still_good(op: Op, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     code = code_of(browser)
 
-    def down(changes):
+    def down(changes: list[UpdateGrant]) -> None:
         raise StoreUnavailable("down")
 
     with monkeypatch.context() as patch:
@@ -217,19 +219,19 @@ def test_when_the_commit_fails_the_code_is_still_good(op, browser, monkeypatch):
 # -- PKCE -------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_public_client_redeems_with_its_verifier(op, browser):
+def test_a_public_client_redeems_with_its_verifier(op: Op, browser: Browser) -> None:
     assert op.redeem(code_of(browser, "public"), "public").status == 200
 
 
 @pytest.mark.parametrize("verifier", ["w" * 50, "v" * 49, "v" * 51, "short", "v" * 200, "é" * 50, CHALLENGE], ids=range(7))
-def test_a_wrong_verifier_is_refused_and_spends_nothing(op, browser, verifier):
+def test_a_wrong_verifier_is_refused_and_spends_nothing(op: Op, browser: Browser, verifier: str) -> None:
     code = code_of(browser, "public")
 
     assert op.redeem(code, "public", code_verifier=verifier).error == "invalid_grant"
     assert op.redeem(code, "public").status == 200
 
 
-def test_a_missing_verifier_is_refused(op, browser):
+def test_a_missing_verifier_is_refused(op: Op, browser: Browser) -> None:
     code = code_of(browser, "public")
 
     answer = op.token({"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT_URIS["public"], "client_id": "public"})
@@ -237,20 +239,20 @@ def test_a_missing_verifier_is_refused(op, browser):
     assert answer.error == "invalid_grant"
 
 
-def test_a_public_client_cannot_go_without_pkce(browser):
+def test_a_public_client_cannot_go_without_pkce(browser: Browser) -> None:
     answer = browser.authorize("public", login="alice", code_challenge=None, code_challenge_method=None)
 
     assert answer.in_query["error"] == "invalid_request"
 
 
-def test_a_confidential_client_that_used_pkce_must_prove_it(op, browser):
+def test_a_confidential_client_that_used_pkce_must_prove_it(op: Op, browser: Browser) -> None:
     challenge = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
 
     assert op.redeem(code_of(browser, **challenge)).error == "invalid_grant"
     assert op.redeem(code_of(browser, **challenge), code_verifier=VERIFIER).status == 200
 
 
-def test_a_challenge_hidden_elsewhere_in_the_request_is_not_the_challenge(op, browser):
+def test_a_challenge_hidden_elsewhere_in_the_request_is_not_the_challenge(op: Op, browser: Browser) -> None:
     other = '{"code_challenge": "' + "x" * 43 + '"}'
     code = code_of(browser, "public", claims=other, state=other, login_hint=other)
 
@@ -260,7 +262,7 @@ def test_a_challenge_hidden_elsewhere_in_the_request_is_not_the_challenge(op, br
 # -- refresh tokens ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_refresh_token_gives_a_new_access_token(op, browser):
+def test_a_refresh_token_gives_a_new_access_token(op: Op, browser: Browser) -> None:
     tokens = browser.sign_in(**OFFLINE)
 
     answer = op.refresh(tokens["refresh_token"])
@@ -271,7 +273,7 @@ def test_a_refresh_token_gives_a_new_access_token(op, browser):
     assert op.userinfo(answer.json["access_token"]).status == 200
 
 
-def test_another_client_cannot_use_a_refresh_token_nor_spoil_it(op, browser):
+def test_another_client_cannot_use_a_refresh_token_nor_spoil_it(op: Op, browser: Browser) -> None:
     tokens = browser.sign_in(**OFFLINE)
 
     stolen = op.refresh(tokens["refresh_token"], "post")
@@ -280,7 +282,7 @@ def test_another_client_cannot_use_a_refresh_token_nor_spoil_it(op, browser):
     assert op.refresh(tokens["refresh_token"]).status == 200
 
 
-def test_a_refresh_token_ends_after_its_lifetime(make_op):
+def test_a_refresh_token_ends_after_its_lifetime(make_op: MakeOp) -> None:
     op = make_op(refresh_token_lifetime_s=1000)
     tokens = op.browser().sign_in(**OFFLINE)
 
@@ -290,14 +292,14 @@ def test_a_refresh_token_ends_after_its_lifetime(make_op):
     assert op.refresh(tokens["refresh_token"]).error == "invalid_grant"
 
 
-def test_a_refresh_cannot_ask_for_more_than_was_granted(op, browser):
+def test_a_refresh_cannot_ask_for_more_than_was_granted(op: Op, browser: Browser) -> None:
     tokens = browser.sign_in(**OFFLINE)
 
     assert op.refresh(tokens["refresh_token"], scope="openid email").error == "invalid_scope"
     assert op.refresh(tokens["refresh_token"], scope="openid").status == 200
 
 
-def test_a_public_clients_refresh_token_changes_each_time(op, browser):
+def test_a_public_clients_refresh_token_changes_each_time(op: Op, browser: Browser) -> None:
     tokens = browser.sign_in("public", **OFFLINE)
 
     second = op.refresh(tokens["refresh_token"], "public").json
@@ -306,7 +308,7 @@ def test_a_public_clients_refresh_token_changes_each_time(op, browser):
     assert op.refresh(second["refresh_token"], "public").status == 200
 
 
-def test_a_public_clients_refresh_token_that_comes_again_ends_the_grant(op, browser):
+def test_a_public_clients_refresh_token_that_comes_again_ends_the_grant(op: Op, browser: Browser) -> None:
     tokens = browser.sign_in("public", **OFFLINE)
     second = op.refresh(tokens["refresh_token"], "public").json
 
@@ -315,7 +317,7 @@ def test_a_public_clients_refresh_token_that_comes_again_ends_the_grant(op, brow
     assert op.userinfo(second["access_token"]).status == 401
 
 
-def test_tokens_survive_a_restart(make_op, op, browser):
+def test_tokens_survive_a_restart(make_op: MakeOp, op: Op, browser: Browser) -> None:
     tokens = browser.sign_in(**OFFLINE)
     code = code_of(browser)
 
@@ -326,7 +328,7 @@ def test_tokens_survive_a_restart(make_op, op, browser):
     assert restarted.redeem(code).status == 200
 
 
-def test_what_the_store_holds_redeems_nothing(op, browser):
+def test_what_the_store_holds_redeems_nothing(op: Op, browser: Browser) -> None:
     answer = browser.authorize(login="alice", response_type="code id_token token", **OFFLINE).in_fragment
     tokens = op.redeem(answer["code"]).json
 
@@ -342,7 +344,7 @@ def test_what_the_store_holds_redeems_nothing(op, browser):
     assert browser.jar["__Host-op_session"] not in kept
 
 
-def test_an_id_token_that_cannot_be_signed_as_registered_is_an_error_of_the_registration(make_op):
+def test_an_id_token_that_cannot_be_signed_as_registered_is_an_error_of_the_registration(make_op: MakeOp) -> None:
     op = make_op()
     op.clients["basic"]["id_token_signed_response_alg"] = "PS999"
     browser = op.browser()
