@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
@@ -17,7 +18,7 @@ CLAIMS = {"iss": "https://op.example.org", "sub": "alice", "aud": "rp"}
 SECRET = "client-secret-" + "x" * 60
 
 
-def rsa_jwk(**members):
+def rsa_jwk(**members: Any) -> dict[str, str]:
     return {**RSAKey.generate_key(2048, auto_kid=True).as_dict(private=True), **members}
 
 
@@ -27,36 +28,36 @@ OTHER_RSA = jose.import_key(rsa_jwk())
 EC = {curve: jose.import_key(ECKey.generate_key(curve, auto_kid=True).as_dict(private=True)) for curve in ("P-256", "P-384", "P-521")}
 
 
-def key_for(alg):
+def key_for(alg: str) -> jose.Key:
     if alg in jose.MAC_ALGS:
         return jose.mac_key(SECRET, alg)
     return EC[{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}[alg]] if alg.startswith("ES") else RSA
 
 
-def part(value):
+def part(value: bytes | dict[str, Any] | list[str]) -> str:
     data = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 @pytest.mark.parametrize("alg", sorted(jose.ASYMMETRIC_ALGS | jose.MAC_ALGS))
-def test_a_signed_token_is_verified_under_every_algorithm(alg):
+def test_a_signed_token_is_verified_under_every_algorithm(alg: str) -> None:
     token = jose.sign(CLAIMS, key_for(alg), alg)
 
     assert jose.verify(token, [key_for(alg)], {alg}).claims == CLAIMS
 
 
 @pytest.mark.spec("BC-12", "BC-19")
-def test_the_header_has_alg_kid_and_typ_and_nothing_else():
+def test_the_header_has_alg_kid_and_typ_and_nothing_else() -> None:
     token = jose.sign(CLAIMS, RSA, "RS256", typ="logout+jwt")
 
     assert jose.verify(token, [RSA], {"RS256"}).header == {"alg": "RS256", "kid": RSA_JWK["kid"], "typ": "logout+jwt"}
 
 
-def test_typ_is_absent_unless_asked_for():
+def test_typ_is_absent_unless_asked_for() -> None:
     assert "typ" not in jose.read_header(jose.sign(CLAIMS, RSA, "RS256"))
 
 
-def test_a_public_key_verifies_but_does_not_sign():
+def test_a_public_key_verifies_but_does_not_sign() -> None:
     public = jose.import_key({name: RSA_JWK[name] for name in ("kty", "n", "e", "kid")})
 
     assert jose.verify(jose.sign(CLAIMS, RSA, "RS256"), [public], {"RS256"}).claims == CLAIMS
@@ -64,33 +65,33 @@ def test_a_public_key_verifies_but_does_not_sign():
         jose.sign(CLAIMS, public, "RS256")
 
 
-def test_a_key_whose_writer_left_out_the_crt_factors_is_imported():
+def test_a_key_whose_writer_left_out_the_crt_factors_is_imported() -> None:
     key = jose.import_key({name: value for name, value in RSA_JWK.items() if name not in ("dp", "dq", "qi")} | {"alg": ""})
 
     assert jose.verify(jose.sign(CLAIMS, key, "RS256"), [RSA], {"RS256"}).claims == CLAIMS
 
 
-def test_the_key_is_picked_by_kid():
+def test_the_key_is_picked_by_kid() -> None:
     token = jose.sign(CLAIMS, RSA, "RS256")
 
     assert jose.verify(token, [OTHER_RSA, EC["P-256"], RSA], {"RS256"}).claims == CLAIMS
 
 
-def test_a_kid_that_no_key_has_is_refused_even_if_a_key_would_fit():
+def test_a_kid_that_no_key_has_is_refused_even_if_a_key_would_fit() -> None:
     renamed = jose.import_key({**RSA_JWK, "kid": "another"})
 
     with pytest.raises(BadJwt):
         jose.verify(jose.sign(CLAIMS, RSA, "RS256"), [renamed], {"RS256"})
 
 
-def test_without_a_kid_every_fitting_key_is_tried():
+def test_without_a_kid_every_fitting_key_is_tried() -> None:
     nameless = jose.import_key({name: value for name, value in RSA_JWK.items() if name != "kid"})
 
     assert jose.verify(jose.sign(CLAIMS, nameless, "RS256"), [EC["P-256"], OTHER_RSA, RSA], {"RS256"}).claims == CLAIMS
 
 
 @pytest.mark.spec("RI-10")
-def test_alg_none_is_refused_even_if_the_caller_allows_it():
+def test_alg_none_is_refused_even_if_the_caller_allows_it() -> None:
     token = f"{part({'alg': 'none'})}.{part(CLAIMS)}."
 
     for algs in ({"RS256"}, {"none"}, set()):
@@ -98,17 +99,18 @@ def test_alg_none_is_refused_even_if_the_caller_allows_it():
             jose.verify(token, [RSA], algs)
 
 
-def test_an_algorithm_that_the_caller_does_not_allow_is_refused():
+def test_an_algorithm_that_the_caller_does_not_allow_is_refused() -> None:
     with pytest.raises(BadJwt):
         jose.verify(jose.sign(CLAIMS, RSA, "RS384"), [RSA], {"RS256"})
 
 
-def test_an_empty_list_of_algorithms_allows_none():
+def test_an_empty_list_of_algorithms_allows_none() -> None:
     with pytest.raises(BadJwt):
         jose.verify(jose.sign(CLAIMS, RSA, "RS256"), [RSA], set())
 
 
-def test_a_public_key_is_never_taken_for_the_secret_of_a_mac():
+def test_a_public_key_is_never_taken_for_the_secret_of_a_mac() -> None:
+    assert isinstance(RSA, RSAKey)
     pem = RSA.as_pem(private=False)
     forged = jose.sign(CLAIMS, OctKey(pem, pem), "HS256")
 
@@ -116,20 +118,20 @@ def test_a_public_key_is_never_taken_for_the_secret_of_a_mac():
         jose.verify(forged, [RSA], {"RS256", "HS256"})
 
 
-def test_an_encryption_key_does_not_verify():
+def test_an_encryption_key_does_not_verify() -> None:
     enc_only = jose.import_key({**RSA_JWK, "use": "enc"})
 
     with pytest.raises(BadJwt):
         jose.verify(jose.sign(CLAIMS, RSA, "RS256"), [enc_only], {"RS256"})
 
 
-def test_a_key_meant_for_another_algorithm_does_not_sign():
+def test_a_key_meant_for_another_algorithm_does_not_sign() -> None:
     with pytest.raises(BadKey):
         jose.sign(CLAIMS, jose.import_key({**RSA_JWK, "alg": "PS256"}), "RS256")
 
 
 @pytest.mark.parametrize("alg", ["none", "ES384", "HS256", "RS1", ""])
-def test_signing_with_an_algorithm_that_does_not_fit_the_key_is_refused(alg):
+def test_signing_with_an_algorithm_that_does_not_fit_the_key_is_refused(alg: str) -> None:
     with pytest.raises(BadKey):
         jose.sign(CLAIMS, EC["P-256"], alg)
 
@@ -164,7 +166,7 @@ HEAD, BODY, SIGNATURE = GOOD.split(".")
         pytest.param(f"{GOOD}\n", id="line feed"),
     ],
 )
-def test_a_malformed_or_altered_token_is_refused(token):
+def test_a_malformed_or_altered_token_is_refused(token: str) -> None:
     with pytest.raises(BadJwt):
         jose.verify(token, [RSA], {"RS256"})
 
@@ -184,7 +186,7 @@ def test_a_malformed_or_altered_token_is_refused(token):
         b'{"n": ' + b"9" * 5000 + b"}",
     ],
 )
-def test_claims_that_are_no_json_object_are_refused_though_signed(payload):
+def test_claims_that_are_no_json_object_are_refused_though_signed(payload: bytes) -> None:
     signing_input = f"{part({'alg': 'HS256'})}.{part(payload)}"
     key = jose.mac_key(SECRET, "HS256")
 
@@ -195,12 +197,12 @@ def test_claims_that_are_no_json_object_are_refused_though_signed(payload):
 
 
 @pytest.mark.spec("SEC-12")
-def test_an_over_long_token_is_refused_before_it_is_read():
+def test_an_over_long_token_is_refused_before_it_is_read() -> None:
     with pytest.raises(BadJwt):
         jose.verify(jose.sign({"x": "y" * jose.MAX_TOKEN_LENGTH}, RSA, "RS256"), [RSA], {"RS256"})
 
 
-def test_an_emoji_in_a_claim_survives():
+def test_an_emoji_in_a_claim_survives() -> None:
     token = jose.sign({"name": "\U0001f600"}, RSA, "RS256")
 
     assert jose.verify(token, [RSA], {"RS256"}).claims == {"name": "\U0001f600"}
@@ -220,14 +222,14 @@ def test_an_emoji_in_a_claim_survives():
         pytest.param({"kty": "EC", "crv": ["P-256"], "x": "AQ", "y": "AQ"}, id="curve is a list"),
     ],
 )
-def test_a_malformed_or_weak_key_is_refused(jwk):
+def test_a_malformed_or_weak_key_is_refused(jwk: dict[str, Any]) -> None:
     with pytest.raises(BadKey):
         jose.import_key(jwk)
 
 
 @pytest.mark.spec("OIDCC-16.19")
 @pytest.mark.parametrize(("alg", "length"), [("HS256", 31), ("HS384", 47), ("HS512", 63), ("RS256", 100)])
-def test_a_secret_shorter_than_the_hash_makes_no_mac_key(alg, length):
+def test_a_secret_shorter_than_the_hash_makes_no_mac_key(alg: str, length: int) -> None:
     with pytest.raises(BadKey):
         jose.mac_key("x" * length, alg)
 
@@ -245,7 +247,7 @@ def test_a_secret_shorter_than_the_hash_makes_no_mac_key(alg, length):
         ("dir", "A256CBC-HS512", "sha512", 64),
     ],
 )
-def test_a_symmetric_encryption_key_is_the_left_of_the_secrets_hash(alg, enc, digest, length):
+def test_a_symmetric_encryption_key_is_the_left_of_the_secrets_hash(alg: str, enc: str, digest: str, length: int) -> None:
 
     key = jose.encryption_key(SECRET, alg, enc)
 
@@ -253,7 +255,7 @@ def test_a_symmetric_encryption_key_is_the_left_of_the_secrets_hash(alg, enc, di
 
 
 @pytest.mark.parametrize(("secret", "alg", "enc"), [("", "A128KW", "A128GCM"), ("x", "RSA-OAEP", "A128GCM"), ("x", "dir", "other")])
-def test_no_symmetric_encryption_key_for_other_algorithms_or_no_secret(secret, alg, enc):
+def test_no_symmetric_encryption_key_for_other_algorithms_or_no_secret(secret: str, alg: str, enc: str) -> None:
     with pytest.raises(BadKey):
         jose.encryption_key(secret, alg, enc)
 
@@ -261,7 +263,7 @@ def test_no_symmetric_encryption_key_for_other_algorithms_or_no_secret(secret, a
 @pytest.mark.spec("BC-15", "RI-17")
 @pytest.mark.parametrize("enc", sorted(jose.CONTENT_ENCS))
 @pytest.mark.parametrize("alg", sorted(jose.ASYMMETRIC_KEY_ALGS | jose.SYMMETRIC_KEY_ALGS))
-def test_a_nested_token_decrypts_under_every_algorithm(alg, enc):
+def test_a_nested_token_decrypts_under_every_algorithm(alg: str, enc: str) -> None:
     key = jose.encryption_key(SECRET, alg, enc) if alg in jose.SYMMETRIC_KEY_ALGS else RSA if alg.startswith("RSA") else EC["P-256"]
 
     token = jose.encrypt(GOOD, key, alg, enc)
@@ -271,7 +273,7 @@ def test_a_nested_token_decrypts_under_every_algorithm(alg, enc):
 
 
 @pytest.mark.spec("BC-17", "BC-18")
-def test_the_outer_header_says_jwt_and_repeats_what_it_is_given():
+def test_the_outer_header_says_jwt_and_repeats_what_it_is_given() -> None:
     header = jose.read_header(jose.encrypt(GOOD, RSA, "RSA-OAEP", "A128GCM", extra_header={"iss": "https://op.example.org"}))
 
     assert header == {"alg": "RSA-OAEP", "enc": "A128GCM", "cty": "JWT", "kid": RSA_JWK["kid"], "iss": "https://op.example.org"}
@@ -290,13 +292,13 @@ ENCRYPTED = jose.encrypt(GOOD, RSA, "RSA-OAEP", "A128GCM")
         pytest.param([RSA], {"RSA-OAEP"}, set(), id="enc not allowed"),
     ],
 )
-def test_what_is_not_encrypted_to_us_or_not_allowed_is_refused(keys, algs, encs):
+def test_what_is_not_encrypted_to_us_or_not_allowed_is_refused(keys: list[ECKey | RSAKey], algs: set[str], encs: set[str]) -> None:
     with pytest.raises(BadJwt):
         jose.decrypt(ENCRYPTED, keys, algs, encs)
 
 
 @pytest.mark.parametrize("index", range(5))
-def test_an_encrypted_token_with_any_part_altered_is_refused(index):
+def test_an_encrypted_token_with_any_part_altered_is_refused(index: int) -> None:
     parts = ENCRYPTED.split(".")
     parts[index] = "AAAA" + parts[index][4:]
 
@@ -305,12 +307,12 @@ def test_an_encrypted_token_with_any_part_altered_is_refused(index):
 
 
 @pytest.mark.parametrize("token", ["", GOOD, "a.b.c.d.e", f"{part({'alg': 'RSA-OAEP', 'enc': 'A128GCM', 'zip': 'DEF'})}.AA.AA.AA.AA"])
-def test_what_is_no_encrypted_token_is_refused(token):
+def test_what_is_no_encrypted_token_is_refused(token: str) -> None:
     with pytest.raises(BadJwt):
         jose.decrypt(token, [RSA], jose.ASYMMETRIC_KEY_ALGS, jose.CONTENT_ENCS)
 
 
-def test_rsa1_5_is_not_among_the_algorithms():
+def test_rsa1_5_is_not_among_the_algorithms() -> None:
     assert "RSA1_5" not in jose.ASYMMETRIC_KEY_ALGS
     with pytest.raises(BadKey):
         jose.encrypt(GOOD, RSA, "RSA1_5", "A128GCM")

@@ -9,6 +9,7 @@ import pytest
 
 from oic_session_ext.errors import Conflict, InvalidConfirmation
 from oic_session_ext.logout.confirmation import LOGOUT_CONFIRMATION, PendingLogout, issue_confirmation, take_confirmation
+from oic_session_ext.model import OpSession
 from oic_session_ext.sessions.op_session import begin_op_session
 from oic_session_ext.settings import SessionManagementSettings
 from oic_session_ext.store.memory.engine import MemoryStore
@@ -21,25 +22,25 @@ PENDING = PendingLogout(
 
 
 @pytest.fixture
-def store():
+def store() -> MemoryStore:
     return MemoryStore()
 
 
-def begin(store, uid="alice"):
+def begin(store: MemoryStore, uid: str = "alice") -> OpSession:
     uow = UnitOfWork(store, NOW)
     session, _ = begin_op_session(uow, uid=uid, acr="pwd", auth_time=NOW, present=None, settings=SessionManagementSettings(), clients={})
     uow.commit()
     return session
 
 
-def issue(store, session, pending=PENDING):
+def issue(store: MemoryStore, session: OpSession, pending: PendingLogout = PENDING) -> str:
     uow = UnitOfWork(store, NOW)
     secret = issue_confirmation(uow, session, pending, 600)
     uow.commit()
     return secret
 
 
-def take(store, secret, session, now=NOW):
+def take(store: MemoryStore, secret: str, session: OpSession, now: int = NOW) -> PendingLogout:
     uow = UnitOfWork(store, now)
     pending = take_confirmation(uow, secret, session)
     uow.commit()
@@ -48,14 +49,14 @@ def take(store, secret, session, now=NOW):
 
 @pytest.mark.spec("RI-37")
 @pytest.mark.parametrize("pending", [PENDING, PendingLogout()], ids=["everything", "nothing"])
-def test_what_was_found_out_survives_the_question(store, pending):
+def test_what_was_found_out_survives_the_question(store: MemoryStore, pending: PendingLogout) -> None:
     session = begin(store)
 
     assert take(store, issue(store, session, pending), session) == pending
 
 
 @pytest.mark.spec("RI-36", "SEC-13")
-def test_the_secret_is_random_and_the_store_knows_its_digest_alone(store):
+def test_the_secret_is_random_and_the_store_knows_its_digest_alone(store: MemoryStore) -> None:
     session = begin(store)
 
     first, second = issue(store, session), issue(store, session)
@@ -67,7 +68,7 @@ def test_the_secret_is_random_and_the_store_knows_its_digest_alone(store):
 
 
 @pytest.mark.spec("RI-36", "SEC-13")
-def test_it_is_good_once(store):
+def test_it_is_good_once(store: MemoryStore) -> None:
     session = begin(store)
     secret = issue(store, session)
     take(store, secret, session)
@@ -77,7 +78,7 @@ def test_it_is_good_once(store):
 
 
 @pytest.mark.spec("RI-36", "SEC-13")
-def test_of_two_answers_at_once_one_is_kept(store):
+def test_of_two_answers_at_once_one_is_kept(store: MemoryStore) -> None:
     session = begin(store)
     secret = issue(store, session)
     first, second = UnitOfWork(store, NOW), UnitOfWork(store, NOW)
@@ -90,7 +91,7 @@ def test_of_two_answers_at_once_one_is_kept(store):
 
 
 @pytest.mark.spec("RI-36")
-def test_it_is_good_for_as_long_as_the_setting_says(store):
+def test_it_is_good_for_as_long_as_the_setting_says(store: MemoryStore) -> None:
     session = begin(store)
     early, late = issue(store, session), issue(store, session)
 
@@ -100,7 +101,7 @@ def test_it_is_good_for_as_long_as_the_setting_says(store):
 
 
 @pytest.mark.spec("RI-36", "SEC-02")
-def test_it_is_worth_nothing_in_another_browser_and_is_not_spent_there(store):
+def test_it_is_worth_nothing_in_another_browser_and_is_not_spent_there(store: MemoryStore) -> None:
     here, there = begin(store), begin(store)
     secret = issue(store, here)
 
@@ -111,7 +112,7 @@ def test_it_is_worth_nothing_in_another_browser_and_is_not_spent_there(store):
 
 @pytest.mark.spec("RI-36", "SEC-02")
 @pytest.mark.parametrize("secret", ["", "true", "x" * 43, "x" * 10_000, "é", "\x00", hashlib.sha256(b"").hexdigest()])
-def test_a_made_up_one_is_refused(store, secret):
+def test_a_made_up_one_is_refused(store: MemoryStore, secret: str) -> None:
     session = begin(store)
     issue(store, session)
 
@@ -120,7 +121,7 @@ def test_a_made_up_one_is_refused(store, secret):
 
 
 @pytest.mark.spec("RI-36")
-def test_the_digest_in_the_store_is_no_confirmation(store):
+def test_the_digest_in_the_store_is_no_confirmation(store: MemoryStore) -> None:
     session = begin(store)
     secret = issue(store, session)
 
@@ -128,7 +129,7 @@ def test_the_digest_in_the_store_is_no_confirmation(store):
         take(store, hashlib.sha256(secret.encode()).hexdigest(), session)
 
 
-def test_the_error_does_not_hold_the_secret(store):
+def test_the_error_does_not_hold_the_secret(store: MemoryStore) -> None:
     with pytest.raises(InvalidConfirmation) as refused:
         take(store, "x" * 43, begin(store))
 

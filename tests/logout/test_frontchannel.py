@@ -40,7 +40,7 @@ def test_iss_and_sid_follow_what_was_registered_byte_for_byte(registered: str, s
 
 @pytest.mark.spec("FC-04")
 @pytest.mark.parametrize("switch", [{}, {"frontchannel_logout_add_session": True}, {"frontchannel_logout_add_session": False}])
-def test_a_client_that_requires_the_session_always_gets_it(switch: dict[str, bool]) -> None:
+def test_a_client_that_requires_the_session_always_gets_it(switch: dict[str, Any]) -> None:
     assert frame("https://rp.example.org/fc", frontchannel_logout_session_required=True, **switch) == f"https://rp.example.org/fc?{ADDED}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from joserfc.jwk import ECKey, RSAKey
@@ -17,7 +17,7 @@ NOW = 1_800_000_000
 CLAIMS = {"iss": ISSUER, "sub": "sub-1", "aud": "rp1", "exp": NOW + 3600, "iat": NOW - 10, "sid": "sid-1"}
 
 
-def rsa(**members):
+def rsa(**members: str) -> jose.Key:
     return jose.import_key({**RSAKey.generate_key(2048, auto_kid=True).as_dict(private=True), **members})
 
 
@@ -38,75 +38,75 @@ class Keys:
         "public": {"id_token_signed_response_alg": "HS256"},
     }
 
-    def issuer_keys(self):
+    def issuer_keys(self) -> list[jose.Key]:
         return [SIGNING, RETIRED, EC]
 
-    def decryption_keys(self):
+    def decryption_keys(self) -> list[jose.Key]:
         return [ENCRYPTION]
 
-    def client(self, client_id):
+    def client(self, client_id: str) -> dict[str, str] | None:
         return self.clients.get(client_id)
 
 
-def verify(token, client_id=None, now=NOW):
+def verify(token: str, client_id: str | None = None, now: int = NOW) -> Hint:
     return verify_id_token_hint(token, issuer=ISSUER, client_id=client_id, keys=Keys(), now=now)
 
 
-def signed(key=SIGNING, alg="RS256", typ=None, **claims):
+def signed(key: jose.Key = SIGNING, alg: str = "RS256", typ: str | None = None, **claims: Any) -> str:
     merged = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not ...}
     return jose.sign(merged, key, alg, typ=typ)
 
 
-def problem_of(token, client_id=None):
+def problem_of(token: str, client_id: str | None = None) -> HintProblem:
     with pytest.raises(BadHint) as refused:
         verify(token, client_id)
     return refused.value.problem
 
 
-def part(value):
+def part(value: dict[str, Any] | list[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
 @pytest.mark.spec("RI-10", "RI-15", "CO-04", "CO-06")
-def test_an_id_token_of_ours_says_whose_it_is_and_for_which_client():
+def test_an_id_token_of_ours_says_whose_it_is_and_for_which_client() -> None:
     assert verify(signed()) == Hint(sub="sub-1", client_id="rp1", sid="sid-1", issued_at=NOW - 10, is_expired=False)
 
 
 @pytest.mark.parametrize(("key", "alg"), [(SIGNING, "RS512"), (SIGNING, "PS256"), (EC, "ES256")], ids=["RS512", "PS256", "ES256"])
-def test_every_asymmetric_algorithm_of_ours_is_proof(key, alg):
+def test_every_asymmetric_algorithm_of_ours_is_proof(key: ECKey | RSAKey, alg: str) -> None:
     assert verify(signed(key, alg)).sub == "sub-1"
 
 
 @pytest.mark.spec("RI-16")
-def test_a_token_signed_with_a_retired_key_still_counts():
+def test_a_token_signed_with_a_retired_key_still_counts() -> None:
     assert verify(signed(RETIRED)).client_id == "rp1"
 
 
 @pytest.mark.spec("RI-11", "CO-04")
 @pytest.mark.parametrize(("exp", "is_expired"), [(NOW + 1, False), (NOW, True), (NOW - 10 * 365 * 86400, True)])
-def test_an_expired_token_counts_and_is_marked(exp, is_expired):
+def test_an_expired_token_counts_and_is_marked(exp: int, is_expired: bool) -> None:
     assert verify(signed(exp=exp)).is_expired is is_expired
 
 
-def test_a_token_without_sid_counts():
+def test_a_token_without_sid_counts() -> None:
     assert verify(signed(sid=...)).sid is None
 
 
 @pytest.mark.spec("RI-10")
-def test_a_foreign_signature_proves_nothing():
+def test_a_foreign_signature_proves_nothing() -> None:
     assert problem_of(signed(FOREIGN)) is HintProblem.NOT_PROVEN
 
 
 @pytest.mark.spec("RI-10")
 @pytest.mark.parametrize("client_id", ["rp1", "none"])
-def test_alg_none_proves_nothing_even_for_a_client_registered_with_it(client_id):
+def test_alg_none_proves_nothing_even_for_a_client_registered_with_it(client_id: str) -> None:
     token = f"{part({'alg': 'none'})}.{part({**CLAIMS, 'aud': client_id})}."
 
     assert problem_of(token) is HintProblem.NOT_PROVEN
 
 
 @pytest.mark.spec("RI-10")
-def test_a_token_of_ours_with_its_header_changed_to_none_proves_nothing():
+def test_a_token_of_ours_with_its_header_changed_to_none_proves_nothing() -> None:
     _, body, signature = signed().split(".")
 
     assert problem_of(f"{part({'alg': 'none'})}.{body}.{signature}") is HintProblem.NOT_PROVEN
@@ -114,7 +114,7 @@ def test_a_token_of_ours_with_its_header_changed_to_none_proves_nothing():
 
 
 @pytest.mark.spec("RI-16")
-def test_a_mac_with_the_clients_secret_counts_for_a_client_that_registered_it():
+def test_a_mac_with_the_clients_secret_counts_for_a_client_that_registered_it() -> None:
     assert verify(signed(jose.mac_key(HS_SECRET, "HS256"), "HS256", aud="hs")).client_id == "hs"
 
 
@@ -130,41 +130,43 @@ def test_a_mac_with_the_clients_secret_counts_for_a_client_that_registered_it():
         pytest.param("short" + "\0" * 59, "HS256", {"aud": "weak"}, id="a secret too short"),
     ],
 )
-def test_a_mac_proves_nothing_otherwise(secret, alg, claims):
+def test_a_mac_proves_nothing_otherwise(secret: str, alg: str, claims: dict[str, Any]) -> None:
     assert problem_of(signed(jose.mac_key(secret, alg), alg, **claims)) is HintProblem.NOT_PROVEN
 
 
-def test_a_client_that_registered_a_mac_may_still_hold_an_asymmetric_token_of_ours():
+def test_a_client_that_registered_a_mac_may_still_hold_an_asymmetric_token_of_ours() -> None:
     assert verify(signed(aud="hs")).client_id == "hs"
 
 
 @pytest.mark.spec("RI-10")
 @pytest.mark.parametrize("iss", [ISSUER + "/", "https://OP.example.org", "https://evil.example", "", 1, None, ...])
-def test_another_issuer_proves_nothing(iss):
+def test_another_issuer_proves_nothing(iss: Any) -> None:
     assert problem_of(signed(iss=iss)) is HintProblem.WRONG_ISSUER
 
 
 @pytest.mark.spec("RI-21", "SEC-05")
 @pytest.mark.parametrize("typ", ["logout+jwt", "application/logout+jwt", "at+jwt", "secevent+jwt", "dpop+jwt", "JOSE", ""])
-def test_a_jwt_of_another_type_is_no_hint(typ):
+def test_a_jwt_of_another_type_is_no_hint(typ: str) -> None:
     assert problem_of(signed(typ=typ)) is HintProblem.NOT_AN_ID_TOKEN
 
 
 @pytest.mark.parametrize("typ", ["JWT", "jwt", "application/jwt"])
-def test_an_explicit_jwt_type_is_fine(typ):
+def test_an_explicit_jwt_type_is_fine(typ: str) -> None:
     assert verify(signed(typ=typ)).sub == "sub-1"
 
 
 @pytest.mark.spec("RI-21", "SEC-05")
 @pytest.mark.parametrize("events", [{"http://schemas.openid.net/event/backchannel-logout": {}}, {}, None])
-def test_a_logout_token_without_type_is_no_hint(events):
+def test_a_logout_token_without_type_is_no_hint(events: dict[str, Any] | None) -> None:
     assert problem_of(signed(events=events)) is HintProblem.NOT_AN_ID_TOKEN
 
 
 @pytest.mark.spec("RI-21", "WR-09")
 @pytest.mark.parametrize("name", ["sub", "aud", "exp", "iat"])
-def test_a_jwt_of_ours_without_what_an_id_token_has_is_no_hint(name):
-    assert problem_of(signed(**{name: ...})) is HintProblem.NOT_AN_ID_TOKEN
+def test_a_jwt_of_ours_without_what_an_id_token_has_is_no_hint(name: str) -> None:
+    left_out: dict[str, Any] = {name: ...}
+
+    assert problem_of(signed(**left_out)) is HintProblem.NOT_AN_ID_TOKEN
 
 
 @pytest.mark.parametrize(
@@ -192,7 +194,7 @@ def test_a_jwt_of_ours_without_what_an_id_token_has_is_no_hint(name):
         ("azp", ["rp1"]),
     ],
 )
-def test_claims_of_a_wrong_type_are_no_id_token(name, value):
+def test_claims_of_a_wrong_type_are_no_id_token(name: str, value: Any) -> None:
     assert problem_of(signed(**{name: value})) is HintProblem.NOT_AN_ID_TOKEN
 
 
@@ -208,7 +210,7 @@ def test_claims_of_a_wrong_type_are_no_id_token(name, value):
         pytest.param({"aud": ["rp1", "rp2"]}, "rp2", "rp2", id="client_id decides among several"),
     ],
 )
-def test_the_client_it_was_issued_to_is_found(claims, client_id, issued_to):
+def test_the_client_it_was_issued_to_is_found(claims: dict[str, Any], client_id: str | None, issued_to: str) -> None:
     assert verify(signed(**claims), client_id).client_id == issued_to
 
 
@@ -224,32 +226,32 @@ def test_the_client_it_was_issued_to_is_found(claims, client_id, issued_to):
         pytest.param({"aud": "gone"}, None, HintProblem.UNKNOWN_CLIENT, id="registered no longer"),
     ],
 )
-def test_no_client_is_guessed(claims, client_id, problem):
+def test_no_client_is_guessed(claims: dict[str, Any], client_id: str | None, problem: HintProblem) -> None:
     assert problem_of(signed(**claims), client_id) is problem
 
 
 @pytest.mark.spec("RI-17", "CO-07")
 @pytest.mark.parametrize(("alg", "enc"), [("RSA-OAEP", "A128CBC-HS256"), ("RSA-OAEP-256", "A256GCM")])
-def test_a_hint_encrypted_to_our_key_is_read(alg, enc):
+def test_a_hint_encrypted_to_our_key_is_read(alg: str, enc: str) -> None:
     assert verify(jose.encrypt(signed(), ENCRYPTION, alg, enc)).client_id == "rp1"
 
 
 @pytest.mark.spec("RI-17")
-def test_the_signature_inside_an_encrypted_hint_is_what_counts():
+def test_the_signature_inside_an_encrypted_hint_is_what_counts() -> None:
     assert problem_of(jose.encrypt(signed(FOREIGN), ENCRYPTION, "RSA-OAEP", "A128GCM")) is HintProblem.NOT_PROVEN
 
 
 @pytest.mark.spec("RI-21")
-def test_the_type_inside_an_encrypted_hint_is_what_counts():
+def test_the_type_inside_an_encrypted_hint_is_what_counts() -> None:
     assert problem_of(jose.encrypt(signed(typ="logout+jwt"), ENCRYPTION, "RSA-OAEP", "A128GCM")) is HintProblem.NOT_AN_ID_TOKEN
 
 
 @pytest.mark.spec("RI-19")
-def test_a_hint_encrypted_to_the_rp_is_unreadable():
+def test_a_hint_encrypted_to_the_rp_is_unreadable() -> None:
     assert problem_of(jose.encrypt(signed(), RP_ENCRYPTION, "RSA-OAEP", "A128GCM"), "rp1") is HintProblem.UNREADABLE
 
 
-def test_a_hint_encrypted_twice_is_unreadable():
+def test_a_hint_encrypted_twice_is_unreadable() -> None:
     once = jose.encrypt(signed(), ENCRYPTION, "RSA-OAEP", "A128GCM")
 
     assert problem_of(jose.encrypt(once, ENCRYPTION, "RSA-OAEP", "A128GCM")) is HintProblem.UNREADABLE
@@ -257,7 +259,7 @@ def test_a_hint_encrypted_twice_is_unreadable():
 
 @pytest.mark.spec("RI-18")
 @pytest.mark.parametrize(("alg", "enc"), [("A128KW", "A128CBC-HS256"), ("A256KW", "A128GCM"), ("dir", "A128GCM"), ("dir", "A256CBC-HS512")])
-def test_a_hint_encrypted_with_the_named_clients_secret_is_read(alg, enc):
+def test_a_hint_encrypted_with_the_named_clients_secret_is_read(alg: str, enc: str) -> None:
     token = jose.encrypt(signed(), jose.encryption_key(OTHER_SECRET, alg, enc), alg, enc)
 
     assert verify(token, "rp1").client_id == "rp1"
@@ -265,7 +267,7 @@ def test_a_hint_encrypted_with_the_named_clients_secret_is_read(alg, enc):
 
 @pytest.mark.spec("RI-18")
 @pytest.mark.parametrize("client_id", [None, "rp2", "public", "gone"])
-def test_a_hint_encrypted_with_a_secret_is_unreadable_without_its_client(client_id):
+def test_a_hint_encrypted_with_a_secret_is_unreadable_without_its_client(client_id: str | None) -> None:
     token = jose.encrypt(signed(), jose.encryption_key(OTHER_SECRET, "A128KW", "A128GCM"), "A128KW", "A128GCM")
 
     assert problem_of(token, client_id) is HintProblem.UNREADABLE
@@ -282,17 +284,17 @@ def test_a_hint_encrypted_with_a_secret_is_unreadable_without_its_client(client_
     ]
     + [part({"alg": "RS256"}) + "." + "x" * 20000 + ".x"],
 )
-def test_garbage_is_a_bad_hint_and_nothing_worse(token):
+def test_garbage_is_a_bad_hint_and_nothing_worse(token: str) -> None:
     assert problem_of(token, "rp1") is HintProblem.UNREADABLE
 
 
 @pytest.mark.spec("RI-52")
-def test_the_error_does_not_hold_the_token():
+def test_the_error_does_not_hold_the_token() -> None:
     token = signed(FOREIGN)
 
     with pytest.raises(BadHint) as refused:
         verify(token)
-    error = refused.value
+    error: BaseException | None = refused.value
     while error is not None:
         assert token[:20] not in str(error)
         error = error.__cause__

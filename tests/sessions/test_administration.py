@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Any
 
 import pytest
 
@@ -143,7 +144,7 @@ def test_a_client_that_registered_itself_is_told_and_one_that_is_gone_is_not(
 
 @pytest.mark.parametrize(("fields", "reason"), [({"idle_expires_at": NOW}, Reason.IDLE), ({"expires_at": NOW}, Reason.EXPIRED)])
 def test_a_session_that_was_over_already_ended_for_that_reason(
-    administration: SessionAdministration, store: MemoryStore, fields: dict[str, int], reason: Reason
+    administration: SessionAdministration, store: MemoryStore, fields: dict[str, Any], reason: Reason
 ) -> None:
     session = begun(store, **fields)
 

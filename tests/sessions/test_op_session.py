@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from oic_session_ext.errors import Conflict
 from oic_session_ext.logout.frontchannel import plan_frontchannel
-from oic_session_ext.model import NEEDS_BROWSER, Channel, Grant, NoticeState, Reason
+from oic_session_ext.model import NEEDS_BROWSER, Channel, Grant, NoticeState, OpSession, Reason, RpSession
 from oic_session_ext.sessions.logout_notices import plan_notices
 from oic_session_ext.sessions.op_session import (
     ENDED_SID,
@@ -37,11 +38,11 @@ CLIENTS = {
 
 
 @pytest.fixture
-def store():
+def store() -> MemoryStore:
     return MemoryStore()
 
 
-def begin(store, uid="alice", present=None, now=NOW, **kwargs):
+def begin(store: MemoryStore, uid: str = "alice", present: OpSession | None = None, now: int = NOW, **kwargs: Any) -> tuple[OpSession, str]:
     uow = UnitOfWork(store, now)
     session, secret = begin_op_session(
         uow, uid=uid, acr="pwd", auth_time=now, present=present, settings=SETTINGS, clients=CLIENTS, **kwargs
@@ -50,24 +51,31 @@ def begin(store, uid="alice", present=None, now=NOW, **kwargs):
     return session, secret
 
 
-def join(store, session, client_id, now=NOW):
+def join(store: MemoryStore, session: OpSession, client_id: str, now: int = NOW) -> tuple[RpSession, OpSession]:
     uow = UnitOfWork(store, now)
     rp = join_rp(uow, session, client_id, f"sub-at-{client_id}", SETTINGS)
     uow.commit()
-    return rp, store.op_session(session.id)
+    return rp, present(store, session)
 
 
-def end(store, session, reason=Reason.USER, now=NOW):
+def present(store: MemoryStore, session: OpSession) -> OpSession:
+    """Return what the store has of a session that has not ended."""
+    found = store.op_session(session.id)
+    assert found is not None
+    return found
+
+
+def end(store: MemoryStore, session: OpSession, reason: Reason = Reason.USER, now: int = NOW) -> None:
     uow = UnitOfWork(store, now)
     end_op_session(uow, session, reason, CLIENTS, SETTINGS)
     uow.commit()
 
 
-def of_cookie(store, value, now=NOW):
+def of_cookie(store: MemoryStore, value: str | None, now: int = NOW) -> OpSession | None:
     return op_session_of_cookie(UnitOfWork(store, now), value)
 
 
-def test_a_login_begins_a_session_with_its_limits(store):
+def test_a_login_begins_a_session_with_its_limits(store: MemoryStore) -> None:
     session, _ = begin(store)
 
     assert store.op_session(session.id) == session
@@ -76,7 +84,7 @@ def test_a_login_begins_a_session_with_its_limits(store):
 
 
 @pytest.mark.spec("SEC-15")
-def test_the_store_knows_only_the_digest_of_the_cookies_secret(store):
+def test_the_store_knows_only_the_digest_of_the_cookies_secret(store: MemoryStore) -> None:
     session, secret = begin(store)
 
     assert session.cookie_digest == hashlib.sha256(secret.encode()).hexdigest()
@@ -84,21 +92,21 @@ def test_the_store_knows_only_the_digest_of_the_cookies_secret(store):
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", secret)
 
 
-def test_the_cookie_names_the_session(store):
+def test_the_cookie_names_the_session(store: MemoryStore) -> None:
     session, secret = begin(store)
 
     assert of_cookie(store, secret) == session
 
 
 @pytest.mark.parametrize("value", [None, "", "x", "x" * 43, "x" * 44, "é" * 43, "../" * 14 + "x", "\x00" * 43, "x" * 42 + "\n"])
-def test_a_value_that_is_no_cookie_of_ours_names_none(store, value):
+def test_a_value_that_is_no_cookie_of_ours_names_none(store: MemoryStore, value: str | None) -> None:
     begin(store)
 
     assert of_cookie(store, value) is None
 
 
 @pytest.mark.spec("SID-06")
-def test_neither_the_digest_nor_the_id_nor_a_sid_opens_the_session(store):
+def test_neither_the_digest_nor_the_id_nor_a_sid_opens_the_session(store: MemoryStore) -> None:
     session, _ = begin(store)
     rp, _ = join(store, session, "back")
 
@@ -106,7 +114,7 @@ def test_neither_the_digest_nor_the_id_nor_a_sid_opens_the_session(store):
 
 
 @pytest.mark.spec("SM-12", "SEC-15")
-def test_two_logins_share_nothing(store):
+def test_two_logins_share_nothing(store: MemoryStore) -> None:
     one, first = begin(store)
     two, second = begin(store)
 
@@ -115,7 +123,7 @@ def test_two_logins_share_nothing(store):
 
 
 @pytest.mark.spec("CO-09", "SM-13")
-def test_the_same_user_signing_in_again_keeps_the_session_and_what_its_rps_see(store):
+def test_the_same_user_signing_in_again_keeps_the_session_and_what_its_rps_see(store: MemoryStore) -> None:
     session, _ = begin(store)
     _, present = join(store, session, "back")
 
@@ -131,16 +139,18 @@ def test_the_same_user_signing_in_again_keeps_the_session_and_what_its_rps_see(s
 
 
 @pytest.mark.spec("SEC-15")
-def test_signing_in_again_makes_the_old_cookie_worthless(store):
+def test_signing_in_again_makes_the_old_cookie_worthless(store: MemoryStore) -> None:
     session, planted = begin(store)
 
     _, secret = begin(store, present=session)
 
     assert of_cookie(store, planted) is None
-    assert of_cookie(store, secret).id == session.id
+    found = of_cookie(store, secret)
+    assert found is not None
+    assert found.id == session.id
 
 
-def test_the_session_that_a_new_login_returns_can_be_worked_on_in_the_same_commit(store):
+def test_the_session_that_a_new_login_returns_can_be_worked_on_in_the_same_commit(store: MemoryStore) -> None:
     session, _ = begin(store)
     uow = UnitOfWork(store, NOW)
 
@@ -149,11 +159,11 @@ def test_the_session_that_a_new_login_returns_can_be_worked_on_in_the_same_commi
     use_op_session(uow, again, SETTINGS)
     uow.commit()
 
-    assert [rp.client_id for rp in store.op_session(session.id).rp_sessions] == ["back"]
+    assert [rp.client_id for rp in present(store, session).rp_sessions] == ["back"]
 
 
 @pytest.mark.spec("SM-13", "SEC-15")
-def test_another_user_signing_in_ends_the_first_ones_session_in_the_same_commit(store):
+def test_another_user_signing_in_ends_the_first_ones_session_in_the_same_commit(store: MemoryStore) -> None:
     alice, _ = begin(store)
     rp, alice = join(store, alice, "back")
 
@@ -167,7 +177,7 @@ def test_another_user_signing_in_ends_the_first_ones_session_in_the_same_commit(
 
 
 @pytest.mark.parametrize(("later", "reason"), [(3600, Reason.IDLE), (86400, Reason.EXPIRED)])
-def test_a_session_that_is_over_is_ended_by_the_next_login_even_of_the_same_user(store, later, reason):
+def test_a_session_that_is_over_is_ended_by_the_next_login_even_of_the_same_user(store: MemoryStore, later: int, reason: Reason) -> None:
     old, _ = begin(store)
     _, old = join(store, old, "back")
 
@@ -178,7 +188,7 @@ def test_a_session_that_is_over_is_ended_by_the_next_login_even_of_the_same_user
     assert [notice.reason for notice in store.notices(10)] == [reason]
 
 
-def test_a_session_that_is_over_is_still_found_and_ended_by_the_next_commit(store):
+def test_a_session_that_is_over_is_still_found_and_ended_by_the_next_commit(store: MemoryStore) -> None:
     session, secret = begin(store)
     uow = UnitOfWork(store, NOW + 3600)
 
@@ -191,7 +201,7 @@ def test_a_session_that_is_over_is_still_found_and_ended_by_the_next_commit(stor
     assert of_cookie(store, secret) is None
 
 
-def test_a_live_session_is_not_ended(store):
+def test_a_live_session_is_not_ended(store: MemoryStore) -> None:
     session, _ = begin(store)
     uow = UnitOfWork(store, NOW + 3599)
 
@@ -200,7 +210,7 @@ def test_a_live_session_is_not_ended(store):
     assert uow.pending() == []
 
 
-def test_a_login_that_meets_another_change_is_a_conflict_and_changes_nothing(store):
+def test_a_login_that_meets_another_change_is_a_conflict_and_changes_nothing(store: MemoryStore) -> None:
     session, secret = begin(store)
     begin(store, present=session)
 
@@ -209,20 +219,20 @@ def test_a_login_that_meets_another_change_is_a_conflict_and_changes_nothing(sto
     assert of_cookie(store, secret) is None
 
 
-def test_use_moves_the_idle_limit(store):
+def test_use_moves_the_idle_limit(store: MemoryStore) -> None:
     session, _ = begin(store)
     uow = UnitOfWork(store, NOW + 60)
 
     use_op_session(uow, session, SETTINGS)
     uow.commit()
 
-    touched = store.op_session(session.id)
+    touched = present(store, session)
     assert (touched.last_active_at, touched.idle_expires_at) == (NOW + 60, NOW + 60 + 3600)
     assert touched.expires_at == session.expires_at
     assert touched.version == session.version
 
 
-def test_use_within_a_minute_is_not_written(store):
+def test_use_within_a_minute_is_not_written(store: MemoryStore) -> None:
     session, _ = begin(store)
     uow = UnitOfWork(store, NOW + 59)
 
@@ -231,7 +241,7 @@ def test_use_within_a_minute_is_not_written(store):
     assert uow.pending() == []
 
 
-def test_use_under_a_short_idle_limit_is_written_more_often(store):
+def test_use_under_a_short_idle_limit_is_written_more_often(store: MemoryStore) -> None:
     session, _ = begin(store)
     uow = UnitOfWork(store, NOW + 3)
 
@@ -241,7 +251,7 @@ def test_use_under_a_short_idle_limit_is_written_more_often(store):
 
 
 @pytest.mark.spec("SID-01", "SID-04", "SID-05", "SID-07")
-def test_sids_differ_per_client_and_per_session_and_have_192_bits(store):
+def test_sids_differ_per_client_and_per_session_and_have_192_bits(store: MemoryStore) -> None:
     sids = set()
     for _ in range(20):
         session, _ = begin(store)
@@ -252,7 +262,7 @@ def test_sids_differ_per_client_and_per_session_and_have_192_bits(store):
 
 
 @pytest.mark.spec("SID-02", "SID-09")
-def test_joining_again_gives_the_same_share_and_no_change(store):
+def test_joining_again_gives_the_same_share_and_no_change(store: MemoryStore) -> None:
     session, _ = begin(store)
     rp, session = join(store, session, "back")
     uow = UnitOfWork(store, NOW + 10)
@@ -261,7 +271,7 @@ def test_joining_again_gives_the_same_share_and_no_change(store):
     assert uow.pending() == []
 
 
-def test_two_requests_that_join_at_once_agree_on_the_sid(store):
+def test_two_requests_that_join_at_once_agree_on_the_sid(store: MemoryStore) -> None:
     session, _ = begin(store)
 
     one, _ = join(store, session, "back")
@@ -272,7 +282,7 @@ def test_two_requests_that_join_at_once_agree_on_the_sid(store):
 
 
 @pytest.mark.spec("SID-09")
-def test_a_login_after_logout_gives_a_new_sid(store):
+def test_a_login_after_logout_gives_a_new_sid(store: MemoryStore) -> None:
     session, _ = begin(store)
     before, session = join(store, session, "back")
     end(store, session)
@@ -283,7 +293,7 @@ def test_a_login_after_logout_gives_a_new_sid(store):
 
 
 @pytest.mark.spec("SEC-12")
-def test_an_rp_too_many_is_refused(store):
+def test_an_rp_too_many_is_refused(store: MemoryStore) -> None:
     session, _ = begin(store)
     settings = SessionManagementSettings(max_rp_sessions=1)
     rp, session = join(store, session, "back")
@@ -296,7 +306,7 @@ def test_an_rp_too_many_is_refused(store):
 
 
 @pytest.mark.spec("RI-50", "P1", "PY-09")
-def test_ending_removes_session_and_grants_and_records_notices_in_one_commit(store):
+def test_ending_removes_session_and_grants_and_records_notices_in_one_commit(store: MemoryStore) -> None:
     session, secret = begin(store)
     _, session = join(store, session, "both")
     uow = UnitOfWork(store, NOW)
@@ -319,7 +329,7 @@ def test_ending_removes_session_and_grants_and_records_notices_in_one_commit(sto
 
 
 @pytest.mark.spec("RI-40", "SID-08", "BC-40", "FC-14")
-def test_each_rp_with_a_back_channel_is_told_by_its_own_sub_and_sid(store):
+def test_each_rp_with_a_back_channel_is_told_by_its_own_sub_and_sid(store: MemoryStore) -> None:
     session, _ = begin(store)
     for client_id in ("both", "back", "plain", "gone"):
         _, session = join(store, session, client_id)
@@ -328,13 +338,14 @@ def test_each_rp_with_a_back_channel_is_told_by_its_own_sub_and_sid(store):
 
     notices = store.notices(10)
     assert sorted((n.client_id, n.channel.value) for n in notices) == [("back", "backchannel"), ("both", "backchannel")]
-    assert all(n.sub == f"sub-at-{n.client_id}" and n.sid == session.rp_session_of(n.client_id).sid for n in notices)
+    sids = {rp.client_id: rp.sid for rp in session.rp_sessions}
+    assert all(n.sub == f"sub-at-{n.client_id}" and n.sid == sids[n.client_id] for n in notices)
     assert {(n.reason, n.uid, n.ended_at, n.due_at, n.attempts) for n in notices} == {(Reason.ADMIN, "alice", NOW + 5, NOW + 5, 0)}
     assert len({n.id for n in notices}) == 2
 
 
 @pytest.mark.spec("FC-16")
-def test_without_the_users_browser_a_client_with_a_front_channel_alone_is_reported_as_not_told(store):
+def test_without_the_users_browser_a_client_with_a_front_channel_alone_is_reported_as_not_told(store: MemoryStore) -> None:
     session, _ = begin(store)
     _, session = join(store, session, "front")
 
@@ -347,7 +358,7 @@ def test_without_the_users_browser_a_client_with_a_front_channel_alone_is_report
 
 
 @pytest.mark.spec("MD-04")
-def test_a_channel_that_is_off_tells_nobody_whatever_clients_have_registered(store):
+def test_a_channel_that_is_off_tells_nobody_whatever_clients_have_registered(store: MemoryStore) -> None:
     session, _ = begin(store)
     for client_id in ("both", "back", "front"):
         _, session = join(store, session, client_id)
@@ -358,7 +369,7 @@ def test_a_channel_that_is_off_tells_nobody_whatever_clients_have_registered(sto
 
 
 @pytest.mark.spec("FC-01", "FC-02")
-def test_on_the_logout_page_front_channels_are_the_pages_to_load_and_leased_notices_are_its_own_to_send(store):
+def test_on_the_logout_page_front_channels_are_the_pages_to_load_and_leased_notices_are_its_own_to_send(store: MemoryStore) -> None:
     session, _ = begin(store)
     for client_id in ("front", "back"):
         _, session = join(store, session, client_id)
@@ -373,18 +384,20 @@ def test_on_the_logout_page_front_channels_are_the_pages_to_load_and_leased_noti
 
 
 @pytest.mark.spec("RI-11", "RI-12")
-def test_an_ended_sid_is_remembered_as_long_as_it_counts_as_recent(store):
+def test_an_ended_sid_is_remembered_as_long_as_it_counts_as_recent(store: MemoryStore) -> None:
     session, _ = begin(store)
     rp, session = join(store, session, "gone")
 
     end(store, session)
 
     payload = {"client_id": "gone", "sub": "sub-at-gone", "op_session_id": session.id, "reason": "user"}
-    assert store.ephemeral(ENDED_SID, rp.sid, NOW + SETTINGS.recent_s - 1).payload == payload
+    record = store.ephemeral(ENDED_SID, rp.sid, NOW + SETTINGS.recent_s - 1)
+    assert record is not None
+    assert record.payload == payload
     assert store.ephemeral(ENDED_SID, rp.sid, NOW + SETTINGS.recent_s) is None
 
 
-def test_ending_is_decided_on_what_is_really_there(store):
+def test_ending_is_decided_on_what_is_really_there(store: MemoryStore) -> None:
     session, _ = begin(store)
     join(store, session, "back")
 
@@ -394,7 +407,7 @@ def test_ending_is_decided_on_what_is_really_there(store):
 
 
 @pytest.mark.spec("P4", "PY-10")
-def test_another_browser_of_the_same_user_stays_signed_in(store):
+def test_another_browser_of_the_same_user_stays_signed_in(store: MemoryStore) -> None:
     here, _ = begin(store)
     there, secret = begin(store)
 
@@ -403,7 +416,7 @@ def test_another_browser_of_the_same_user_stays_signed_in(store):
     assert of_cookie(store, secret) == there
 
 
-def test_a_session_is_over_at_its_limits_and_not_before(store):
+def test_a_session_is_over_at_its_limits_and_not_before(store: MemoryStore) -> None:
     session, _ = begin(store)
 
     assert session.is_live(NOW + 3599)

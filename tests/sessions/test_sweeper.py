@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_nothing_ends_a_second_early(sweeper: Sweeper, store: MemoryStore, clock
 @pytest.mark.spec("BC-40")
 @pytest.mark.parametrize(("changes", "reason"), [({}, "idle"), ({"expires_at": NOW + 100}, "expired")])
 def test_the_end_of_a_session_is_recorded_for_its_rps(
-    sweeper: Sweeper, store: MemoryStore, clock: FakeClock, changes: dict[str, int], reason: str
+    sweeper: Sweeper, store: MemoryStore, clock: FakeClock, changes: dict[str, Any], reason: str
 ) -> None:
     store.commit([PutOpSession(example_op_session(**changes)), AddRpSession("id-one", example_rp_session())])
     clock.advance(100)

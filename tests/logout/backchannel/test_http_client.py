@@ -80,8 +80,8 @@ async def running(serve: Serve, **options: Any) -> Any:
     rp = Rp(serve)
     server = await asyncio.start_server(rp.connected, "127.0.0.1", 0)
     rp.port = server.sockets[0].getsockname()[1]
-    options = {"tls": TLS, "timeout_s": 20, "connect_timeout_s": 20, "guard": AddressGuard(LOOPBACK)} | options
-    poster = HttpPoster(**options)
+    given: dict[str, Any] = {"tls": TLS, "timeout_s": 20, "connect_timeout_s": 20, "guard": AddressGuard(LOOPBACK)} | options
+    poster = HttpPoster(**given)
     try:
         yield rp, poster
     finally:
