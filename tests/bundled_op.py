@@ -57,7 +57,7 @@ CLIENTS: list[dict[str, Any]] = [
 ]
 
 
-def make_settings(keys: str | None = None, **changes: Any) -> ServerSettings:
+def make_settings(keys: str | dict[str, Any] | None = None, **changes: Any) -> ServerSettings:
     """Settings as a file would give them; `keys` is a file, without which each OP makes its own."""
     given: dict[str, Any] = {
         "issuer": ISSUER,
@@ -151,7 +151,7 @@ class OpBrowser(Browser):
         return self.get(f"{self.base}/end_session", None, **params)
 
 
-def request_of(client_id: str = "web", **changes: str | None) -> dict[str, str]:
+def request_of(client_id: str = "web", **changes: str | None) -> dict[str, Any]:
     """The parameters of an authorization request; None leaves one out."""
     params: dict[str, str | None] = {
         "client_id": client_id,

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
@@ -90,7 +90,7 @@ def test_an_address_on_this_machine_is_not_asked_without_an_allowance(make_op: C
 
 def test_the_ops_own_pages_take_no_object(make_op: Callable[..., Op]) -> None:
     browser = make_op(clients=client_like_web(jwks=PUBLIC_JWKS)).browser()
-    known = {"client_id": "web", "redirect_uri": REDIRECT_URIS["web"], "response_type": "code", "scope": "openid"}
+    known: dict[str, Any] = {"client_id": "web", "redirect_uri": REDIRECT_URIS["web"], "response_type": "code", "scope": "openid"}
 
     answer = browser.get("/login", **known, request=request_object())
 
@@ -137,7 +137,7 @@ def test_none_may_be_registered_where_unsigned_objects_are_taken() -> None:
 
 
 def test_the_settings_know_each_algorithm_that_is_offered() -> None:
-    assert set(SigningAlg.__args__) == {*REQUEST_OBJECT_ALGS, "none"}
+    assert set(get_args(SigningAlg)) == {*REQUEST_OBJECT_ALGS, "none"}
 
 
 # -- registration ----------------------------------------------------------------------------------------------------------

@@ -493,7 +493,7 @@ def test_a_date_that_is_none_tells_nothing_of_the_clock(op: RunningOp, place: Pl
 
 
 def test_logout_addresses_where_nobody_listens_are_found(op: RunningOp) -> None:
-    uris = {"redirect_uris": ["http://127.0.0.1:1/cb"], "allow_http": True}
+    uris: dict[str, Any] = {"redirect_uris": ["http://127.0.0.1:1/cb"], "allow_http": True}
     uris |= {"frontchannel_logout_uri": "http://127.0.0.1:1/front", "backchannel_logout_uri": "http://127.0.0.1:1/back"}
 
     front, back = of_client(op, **uris)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def signed_in(browser: OpBrowser) -> OpBrowser:
     return browser
 
 
-def id_token_claims(browser: OpBrowser, answer: Answer, client_id: str = "web") -> dict:
+def id_token_claims(browser: OpBrowser, answer: Answer, client_id: str = "web") -> dict[str, Any]:
     token = browser.redeem(answer.query["code"], client_id).json["id_token"]
     return json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
 
@@ -123,7 +124,7 @@ def test_a_choice_after_the_logout_leads_to_the_login_page(signed_in: OpBrowser)
 
 @pytest.mark.spec("SEC-02")
 @pytest.mark.parametrize("changes", [{"csrf": ""}, {"csrf": "x"}, {"request_id": "x"}], ids=str)
-def test_a_choice_without_its_token_or_its_request_is_refused(signed_in: OpBrowser, changes: dict[str, str]) -> None:
+def test_a_choice_without_its_token_or_its_request_is_refused(signed_in: OpBrowser, changes: dict[str, Any]) -> None:
     page = signed_in.login_page(prompt="select_account")
 
     answer = signed_in.submit(page, "continue", **changes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.bundled_op import REDIRECT_URIS, Op, OpBrowser, request_of
@@ -192,7 +194,7 @@ def test_the_page_does_not_stand_in_for_a_login_that_the_request_asks_for(op: Op
     [{"Origin": "https://evil.example.com"}, {"Origin": "null"}, {"Origin": None, "Sec-Fetch-Site": "cross-site"}],
     ids=["another origin", "an opaque origin", "cross-site"],
 )
-def test_an_answer_from_another_site_is_refused(op: Op, signed_in: OpBrowser, headers: dict[str, str | None]) -> None:
+def test_an_answer_from_another_site_is_refused(op: Op, signed_in: OpBrowser, headers: dict[str, Any]) -> None:
     answer = signed_in.submit(consent_page(signed_in), "allow", headers)
 
     assert answer.status == 403
@@ -201,7 +203,7 @@ def test_an_answer_from_another_site_is_refused(op: Op, signed_in: OpBrowser, he
 
 @pytest.mark.spec("CO-12")
 @pytest.mark.parametrize("changes", [{"csrf": ""}, {"csrf": "x"}, {"request_id": ""}, {"request_id": "x"}], ids=str)
-def test_an_answer_without_its_token_or_its_request_is_refused(op: Op, signed_in: OpBrowser, changes: dict[str, str]) -> None:
+def test_an_answer_without_its_token_or_its_request_is_refused(op: Op, signed_in: OpBrowser, changes: dict[str, Any]) -> None:
     answer = signed_in.submit(consent_page(signed_in), "allow", **changes)
 
     assert (answer.status, answer.error) == (400, "invalid_request")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.bundled_op import Op, OpBrowser, request_of
@@ -119,7 +121,7 @@ def test_after_a_wrong_password_the_right_one_carries_the_same_request_on(browse
     assert browser.enter(page).query["state"] == "kept"
 
 
-def test_names_and_passwords_are_compared_in_one_form_of_unicode(make_op) -> None:
+def test_names_and_passwords_are_compared_in_one_form_of_unicode(make_op: Any) -> None:
     browser = make_op(users=[{"username": "jürgen", "password": "grüß"}]).browser()
 
     answer = browser.submit(browser.login_page(), username="ju\u0308rgen", password="gru\u0308ß")
@@ -128,7 +130,7 @@ def test_names_and_passwords_are_compared_in_one_form_of_unicode(make_op) -> Non
 
 
 def test_a_password_in_the_query_is_not_looked_at(op: Op, browser: OpBrowser) -> None:
-    fields = browser.get("/login").form.fields | {"username": "alice", "password": "wonderland"}
+    fields: dict[str, Any] = browser.get("/login").form.fields | {"username": "alice", "password": "wonderland"}
 
     answer = browser.get("/login", **fields)
 

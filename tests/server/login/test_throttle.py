@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def throttle(clock: FakeClock) -> LoginThrottle:
-    return LoginThrottle(MemoryStore(), ThrottleSettings(max_attempts=3, window=60), clock)
+    return LoginThrottle(MemoryStore(), ThrottleSettings.model_validate({"max_attempts": 3, "window": 60}), clock)
 
 
 def fail(throttle: LoginThrottle, times: int, username: str = "alice", address: str = HERE) -> None:
@@ -142,7 +143,7 @@ def test_any_text_can_be_counted(throttle: LoginThrottle) -> None:
 
 
 def test_guesses_side_by_side_are_all_counted(clock: FakeClock) -> None:
-    throttle = LoginThrottle(MemoryStore(), ThrottleSettings(max_attempts=40, window=60), clock)
+    throttle = LoginThrottle(MemoryStore(), ThrottleSettings.model_validate({"max_attempts": 40, "window": 60}), clock)
     winners(lambda _: fail(throttle, 5), 8)
 
     assert closed_for(throttle, "alice", HERE) > 0
@@ -187,7 +188,7 @@ def test_who_asks_does_not_wait_while_a_failure_is_noted(clock: FakeClock) -> No
         asked.set()
 
     begun, asked = threading.Event(), threading.Event()
-    throttle = LoginThrottle(SlowStore(), ThrottleSettings(max_attempts=3, window=60), clock)
+    throttle = LoginThrottle(SlowStore(), ThrottleSettings.model_validate({"max_attempts": 3, "window": 60}), clock)
     noting = threading.Thread(target=throttle.note_failure, args=("alice", HERE))
     asking = threading.Thread(target=ask)
     noting.start()
@@ -208,7 +209,7 @@ def test_a_sign_in_that_ends_with_an_error_is_no_longer_at_work(throttle: LoginT
 
 
 def test_threads_that_guess_as_fast_as_they_can_get_as_many_guesses_as_the_limit(clock: FakeClock) -> None:
-    throttle = LoginThrottle(MemoryStore(), ThrottleSettings(max_attempts=10, window=60), clock)
+    throttle = LoginThrottle(MemoryStore(), ThrottleSettings.model_validate({"max_attempts": 10, "window": 60}), clock)
     looked_at = []
 
     def guess_on() -> None:
@@ -234,7 +235,8 @@ def op(make_op: Callable[..., Op]) -> Op:
 
 
 def guess(browser: OpBrowser, username: str = "alice", **right: str) -> Answer:
-    return browser.submit(browser.login_page(), **{"username": username, "password": "wrong", **right})
+    fields: dict[str, Any] = {"username": username, "password": "wrong", **right}
+    return browser.submit(browser.login_page(), **fields)
 
 
 def test_the_page_says_429_and_when_to_come_back_and_does_not_look_at_the_password(op: Op, browser: OpBrowser) -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from oic_session_ext.server.login.web_session import StoreNamespace, WebSession,
 from oic_session_ext.store.memory.engine import MemoryStore
 from oic_session_ext.testing.fake_clock import FakeClock
 from tests.bundled_op import Op, OpBrowser, make_settings
-from tests.wsgi_browser import Answer, Browser
+from tests.wsgi_browser import Browser
 
 RING = SecretRing([b"s" * 32])
 PROTOCOL_PATHS = [
@@ -46,7 +47,7 @@ class Pages:
         self.result: Any = None
         application = web_session_middleware(self._answer, store=self.store, clock=self.clock, secrets=secrets, is_https=is_https)
         self.browser = Browser(application, "http://localhost:8080")
-        self.answer: Answer | None = None
+        self.answer: Any = None
 
     def do(self, work: Callable[[WebSession], object]) -> Any:
         self.work = work
@@ -112,9 +113,9 @@ def test_whom_a_question_was_put_to_is_remembered(pages: Pages) -> None:
 
 
 def test_of_too_many_requests_the_oldest_are_forgotten(pages: Pages) -> None:
-    names = [pages.do(lambda web, number=number: web.wait(f"n={number}")) for number in range(10)]
+    names = [pages.do(partial(WebSession.wait, query=f"n={number}")) for number in range(10)]
 
-    kept = [name for name in names if pages.do(lambda web, name=name: web.waiting(name))]
+    kept = [name for name in names if pages.do(partial(WebSession.waiting, request_id=name))]
 
     assert kept == names[2:]
 

@@ -33,7 +33,7 @@ def register(browser: OpBrowser, metadata: Any = None, headers: dict[str, str] |
 
 @pytest.mark.spec("REG-08")
 def test_a_client_gets_all_that_was_registered_with_json_types(op: Op, browser: OpBrowser) -> None:
-    given = {
+    given: dict[str, Any] = {
         "client_name": "New",
         "post_logout_redirect_uris": ["https://elsewhere.example.com/out"],
         "frontchannel_logout_uri": "https://new.example.com/fc?a=1",
@@ -100,7 +100,9 @@ def test_a_client_cannot_choose_what_is_the_ops_to_say(op: Op, browser: OpBrowse
     assert answer.status == 201
     name, value = next(iter(wished.items()))
     assert answer.json.get(name) != value
-    assert op.server.op.client(answer.json["client_id"])["consent"] == "ask"
+    client = op.server.op.client(answer.json["client_id"])
+    assert client is not None
+    assert client["consent"] == "ask"
 
 
 def test_the_discovery_document_names_the_endpoint_when_it_is_on(op: Op, browser: OpBrowser, make_op: Callable[..., Op]) -> None:

@@ -48,7 +48,9 @@ def test_reading_gives_what_registering_gave(browser: OpBrowser) -> None:
 def test_the_store_knows_the_digest_of_the_registration_access_token_alone(op: Op, browser: OpBrowser) -> None:
     client = register(browser).json
 
-    assert client["registration_access_token"] not in json.dumps(dict(op.server.store.client(client["client_id"]).metadata))
+    kept = op.server.store.client(client["client_id"])
+    assert kept is not None
+    assert client["registration_access_token"] not in json.dumps(dict(kept.metadata))
 
 
 def test_an_update_replaces_the_whole_and_keeps_the_secret(browser: OpBrowser) -> None:
@@ -212,4 +214,6 @@ def test_a_sector_must_list_every_redirect_uri(
 
     assert (answer.status, len(op.server.store.client_ids())) == (status, int(status == 201))
     if status == 201:
-        assert op.server.op.client(answer.json["client_id"])["sector_id"] == "sector.example.com"
+        registered = op.server.op.client(answer.json["client_id"])
+        assert registered is not None
+        assert registered["sector_id"] == "sector.example.com"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +38,7 @@ def process_as_before() -> Iterator[None]:
 def at_exit(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Callable[[], None]]]:
     """What is to be done at the process's end; done when the test is over."""
     calls: list[Callable[[], None]] = []
-    monkeypatch.setattr(wsgi.atexit, "register", lambda call, *args: calls.append(lambda: call(*args)))
+    monkeypatch.setattr(atexit, "register", lambda call, *args: calls.append(lambda: call(*args)))
     yield calls
     for call in calls:
         call()
@@ -88,7 +91,7 @@ def test_nothing_is_opened_before_the_first_request(make_file: MakeFile, tmp_pat
 
 def test_the_store_is_swept_until_the_process_ends(make_file: MakeFile, at_exit: list[Callable[[], None]]) -> None:
     def sweepers() -> list[str]:
-        return [thread.name for thread in wsgi.threading.enumerate() if thread.name == "sweeper"]
+        return [thread.name for thread in threading.enumerate() if thread.name == "sweeper"]
 
     assert not sweepers()
     OpBrowser(wsgi.application_from(make_file()), ISSUER).get("/health/live")
@@ -106,7 +109,7 @@ def test_a_store_that_cannot_be_opened_is_a_503_and_tried_again(
     file.parent.mkdir()
     file.write_bytes(b"not a database, " * 1000)
     now = [1000.0]
-    monkeypatch.setattr(wsgi.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     browser = OpBrowser(wsgi.application_from(make_file(store=f"sqlite:///{file}")), ISSUER)
 
     refused = browser.get("/health/ready")
