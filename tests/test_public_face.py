@@ -25,7 +25,7 @@ def test_every_name_of_the_interface_can_be_imported(name: str) -> None:
 
 def test_a_name_that_is_not_in_the_interface_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="SessionManager"):
-        _ = oic_session_ext.SessionManager  # type: ignore[attr-defined]
+        _ = oic_session_ext.SessionManager
 
 
 def test_type_checkers_and_the_interpreter_find_the_same_names() -> None:

@@ -100,7 +100,8 @@ class RunningOp:
         self.issuer = f"http://localhost:{port}"
         self.op = Op.build(make_settings(issuer=self.issuer, clients=clients, logout=logout))
         self.http.wsgi_app = self.op.server.application
-        self.delivery = self.op.server.op.delivery = FakeDelivery()
+        self.delivery = FakeDelivery()
+        self.op.server.op.delivery = self.delivery  # type: ignore[assignment]  # the one method that the endpoint calls
         threading.Thread(target=self.http.serve, daemon=True).start()
 
     def wait_at_most(self, seconds: int) -> None:

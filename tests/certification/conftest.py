@@ -48,7 +48,7 @@ def shared_rp(op: OpProcess, suite: Suite) -> Callable[..., RelyingParty]:
     """Clients that several modules go by, one for each way of registering it."""
     registered: dict[tuple[Any, ...], RelyingParty] = {}
 
-    def get(*args: str, **kwargs: str) -> RelyingParty:
+    def get(*args: str, **kwargs: Any) -> RelyingParty:
         key = (*args, *kwargs.items())
         if key not in registered:
             registered[key] = RelyingParty.register(op, suite, *args, **kwargs)

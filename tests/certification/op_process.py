@@ -63,7 +63,8 @@ class OpProcess(RunningOp):
         self._starts += 1
         environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", _CLOCK_FILE: str(self._clock_file)}
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, __file__, str(self._file)], stdout=log, stderr=log, env=environment)
+            process: Any = subprocess.Popen([sys.executable, __file__, str(self._file)], stdout=log, stderr=log, env=environment)
+        self.process = process
 
     def now(self) -> int:
         """The time at the OP, in seconds since 1970."""
@@ -135,7 +136,8 @@ def _serve(settings_file: Path, clock_file: Path) -> None:
         return int(time.time()) + ahead
 
     socket.getaddrinfo = resolve_here
-    serving.build_server = partial(serving.build_server, clock=clock)
+    names = vars(serving)
+    names["build_server"] = partial(names["build_server"], clock=clock)
     serving.serve(load_settings(settings_file))
 
 

@@ -7,11 +7,11 @@ import hashlib
 import json
 import secrets
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from joserfc import jwt
-from joserfc.jwk import Key, KeySet, RSAKey
+from joserfc.jwk import Key, KeySet, KeySetSerialization, RSAKey
 
 from tests.bundled_op import basic
 from tests.certification.op_process import OpProcess
@@ -257,7 +257,7 @@ class RelyingParty:
     def op_key(self, kid: str) -> Key:
         """A key that the OP publishes; they are fetched anew for a `kid` that is not known yet (OIDCC-10.1.1)."""
         if kid not in self.keys:
-            published = KeySet.import_key_set(self.call("GET", self.discovery["jwks_uri"]).json)
+            published = KeySet.import_key_set(cast(KeySetSerialization, self.call("GET", self.discovery["jwks_uri"]).json))
             self.keys = {str(key.kid): key for key in published.keys}
         return self.keys[kid]
 

@@ -126,7 +126,7 @@ def test_a_logout_that_names_no_way_back_ends_at_the_op(leaving: Leaving) -> Non
     ids=["no_parameters", "only_state"],
 )
 @pytest.mark.spec("RI-04", "RI-31", "RI-33", "RI-49")
-def test_a_logout_that_says_nothing_is_carried_out_when_the_user_says_so(leaving: Leaving, left: dict[str, None]) -> None:
+def test_a_logout_that_says_nothing_is_carried_out_when_the_user_says_so(leaving: Leaving, left: dict[str, Any]) -> None:
     question = leaving.ask(id_token_hint=None, post_logout_redirect_uri=None, **left)
 
     assert is_question(question)
@@ -175,7 +175,7 @@ def modified(token: str) -> str:
 
 def signed_by_another(token: str) -> str:
     """The token's claims under a key of somebody else."""
-    return jwt.encode({"alg": "RS256", "kid": "other"}, read_unverified(token).claims, RSAKey.generate_key(2048))
+    return jwt.encode({"alg": "RS256", "kid": "other"}, dict(read_unverified(token).claims), RSAKey.generate_key(2048))
 
 
 def unsigned(token: str) -> str:

@@ -30,7 +30,7 @@ class Requesting:
         self._path = f"request_{secrets.token_hex(8)}.jwt"
         # the suite's own way: what is behind the URI is told by its hash in the fragment (OIDCC-6.2)
         self._uri = f"{suite.url(self._path)}#{secrets.token_urlsafe(32)}" if by_reference else None
-        uris = {"request_uris": [self._uri]} if by_reference else {}
+        uris: dict[str, Any] = {"request_uris": [self._uri]} if by_reference else {}
         self.rp = RelyingParty.register(op, suite, response_type, **uris, **metadata)
 
     def send(self, agent: UserAgent, *, is_signed: bool = False, **outside: str) -> Answer:

@@ -157,7 +157,8 @@ def test_every_variable_of_a_template_is_tried(name: str) -> None:
         source = environment.loader.get_source(environment, pending.pop())[0]
         tree = environment.parse(source)
         imported = {alias if isinstance(alias, str) else alias[1] for one in tree.find_all(nodes.FromImport) for alias in one.names}
-        made = {one.target.name for one in tree.find_all((nodes.Assign, nodes.AssignBlock)) if isinstance(one.target, nodes.Name)}
+        made = {one.target.name for one in tree.find_all(nodes.Assign) if isinstance(one.target, nodes.Name)}
+        made |= {one.target.name for one in tree.find_all(nodes.AssignBlock) if isinstance(one.target, nodes.Name)}
         used |= meta.find_undeclared_variables(tree) - imported - (made - OURS_AND_GIVEN)
         pending += [found for found in meta.find_referenced_templates(tree) if found and not found.startswith("_parts")]
 

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,11 +82,11 @@ def test_a_wrong_secret_is_compared_with_the_right_one_by_compare_digest(
     op: Op, attempt: Callable[[Op], tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared: list[set[str]] = []
-    real = hmac.compare_digest
+    real: Callable[[Any, Any], bool] = hmac.compare_digest
 
     def noted(one: str | bytes, other: str | bytes) -> bool:
         compared.append({side if isinstance(side, str) else bytes(side).decode("utf-8", "replace") for side in (one, other)})
-        return real(one, other)  # type: ignore[type-var]
+        return real(one, other)
 
     monkeypatch.setattr(hmac, "compare_digest", noted)
 

@@ -99,7 +99,7 @@ def test_when_one_op_is_killed_the_other_goes_on_and_a_signal_ends_it_all(cluste
 
 def test_what_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
     environment = {"PATH": "/nowhere", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, SCRIPT, "--store=redis", f"--folder={tmp_path}"]
+    command = [sys.executable, str(SCRIPT), "--store=redis", f"--folder={tmp_path}"]
 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 

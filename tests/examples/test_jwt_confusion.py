@@ -59,7 +59,9 @@ class Rp:
 
     def change(self, **metadata: Any) -> None:
         """Change what is registered of the client."""
-        row = dict(self.op.server.store.client(self.client_id).metadata) | metadata
+        client = self.op.server.store.client(self.client_id)
+        assert client is not None
+        row = dict(client.metadata) | metadata
         self.op.server.store.commit([UpdateClient(Client(self.client_id, row))])
 
     def sign_in(self) -> None:
@@ -72,10 +74,13 @@ class Rp:
         second = self.token(grant_type="refresh_token", refresh_token=first["refresh_token"]).json
         userinfo = self.browser.userinfo(second["access_token"])
         assert userinfo.header("Content-Type") == "application/jwt"
-        [share] = self.op.server.op.session_of(f"op_session={self.browser.jar['op_session']}").rp_sessions
+        session = self.op.server.op.session_of(f"op_session={self.browser.jar['op_session']}")
+        assert session is not None
+        [share] = session.rp_sessions
         notice = example_notice(client_id=self.client_id, sub=share.sub, sid=share.sid)
         claims = logout_token_claims(notice, issuer=self.op.settings.issuer, now=self.op.clock(), lifetime_s=120)
         client = self.op.server.op.clients.get(self.client_id)
+        assert client is not None
         self.tokens = {
             "id_token": first["id_token"],
             "refreshed id_token": second["id_token"],

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, KeySetSerialization
 
 from oic_session_ext.crypto.jose import read_header
 from oic_session_ext.crypto.private_file import load_or_create_private, replace_private
@@ -110,7 +110,7 @@ class Seen:
                 self.id_tokens.append(str(tokens.json["id_token"]))
                 self.access_tokens.append(str(tokens.json["access_token"]))
         for side in self.sides:
-            jwks = KeySet.import_key_set(side.get("/jwks.json").json)
+            jwks = KeySet.import_key_set(cast(KeySetSerialization, side.get("/jwks.json").json))
             for id_token in self.id_tokens:
                 assert jwt.decode(id_token, jwks, algorithms=["RS256"]).claims["sub"]
             for access_token in self.access_tokens:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 
@@ -209,7 +210,7 @@ def test_a_code_redeemed_at_both_at_once_has_one_winner_and_its_tokens_die(clust
     for _ in range(RACES):
         code = offline_code(one)
 
-        answers = at_once(lambda side, code=code: side.redeem(code), one, other)
+        answers = at_once(partial(OpBrowser.redeem, code=code), one, other)
 
         assert sorted(answer.status for answer in answers) == [200, 400]
         won, lost = sorted(answers, key=lambda answer: answer.status)
@@ -225,9 +226,8 @@ def test_a_logout_at_both_at_once_ends_the_session_once_and_neither_fails(cluste
         tokens = one.sign_in("web")
         other.jar = dict(one.jar)
 
-        answers = at_once(
-            lambda side, hint=tokens["id_token"]: side.end_session(id_token_hint=hint, post_logout_redirect_uri=OUT_URIS["web"]), one, other
-        )
+        request = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": OUT_URIS["web"]}
+        answers = at_once(partial(OpBrowser.end_session, **request), one, other)
 
         assert "https://web.example.com/out" in [answer.location for answer in answers]
         assert all(answer.status < 500 for answer in answers)

@@ -151,7 +151,15 @@ def test_the_front_page_offers_no_sign_out_to_nobody(pages: Pages, parse: Parse)
     assert pages.text("home.signed_out_title") in document.text
 
 
-AFTER_LOGOUT = {"rps": [], "frame_uris": [], "redirect_uri": None, "client_name": None, "wait_ms": 0, "read_ms": 0, "refresh_s": 0}
+AFTER_LOGOUT: dict[str, Any] = {
+    "rps": [],
+    "frame_uris": [],
+    "redirect_uri": None,
+    "client_name": None,
+    "wait_ms": 0,
+    "read_ms": 0,
+    "refresh_s": 0,
+}
 
 
 def test_the_logged_out_page_has_one_line_per_application(render: Render, parse: Parse, pages: Pages) -> None:

@@ -196,6 +196,7 @@ def test_after_a_kill_every_op_session_is_whole_or_gone_with_all_that_belongs_to
         numbers = range(number, number + 400)
         store.commit([change for i in numbers for change in _whole(i)])
         process = _start("end", url, f"{number}")
+        assert process.stdout is not None
         reported = [int(process.stdout.readline()) for _ in range(chance.randint(1, 60))]
         _spin(chance.random() / 500)
         process.kill()
@@ -243,8 +244,10 @@ def test_after_a_database_server_was_gone_every_op_session_is_whole_or_gone(post
 def _together(processes: list[subprocess.Popen[str]]) -> list[list[str]]:
     """Let processes begin at the same moment; return the lines that each has printed."""
     for process in processes:
+        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
     for process in processes:
+        assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
     results = [process.communicate(timeout=600)[0].splitlines() for process in processes]

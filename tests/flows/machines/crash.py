@@ -184,7 +184,7 @@ class CrashRun:
         store = self._observer.store
         row = store.op_session(session.op_session_id)
         sids = [_claims(tokens["id_token"])["sid"] for tokens in session.tokens]
-        found = {
+        found: dict[str, Any] = {
             "row": row is not None,
             "RP sessions": [store.op_session_id_of_sid(sid) == session.op_session_id for sid in sids],
             "signed in": session.browser.is_signed_in(),

@@ -49,7 +49,7 @@ class StoreMeter:
         open_sqlite, run_pipeline, send = SqliteConnections._open_connection, PipelineConnection.run, AbstractConnection.send_packed_command
 
         def open_counted(connections: Any) -> Any:
-            held = open_sqlite(connections)
+            held: Any = open_sqlite(connections)
             held.dbapi = _CountedConnection(held.dbapi, self)
             return held
 

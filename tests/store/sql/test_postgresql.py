@@ -18,6 +18,7 @@ from oic_session_ext.store import migrate, open_store
 from oic_session_ext.store.base import Store
 from oic_session_ext.store.changes import (
     AddRpSession,
+    Change,
     ClaimFact,
     EndOpSession,
     PutEphemeral,
@@ -329,7 +330,11 @@ def test_rows_that_are_larger_than_any_buffer_come_and_go(store: Store) -> None:
 
 
 def test_a_connection_is_ready_after_a_refusal_also_where_statements_were_new_to_it(store: Store) -> None:
-    refused = [PutOpSession(example_op_session()), TakeEphemeral("kind", "key", NOW), PutGrant(example_grant(op_session_id="id-gone"))]
+    refused: list[Change] = [
+        PutOpSession(example_op_session()),
+        TakeEphemeral("kind", "key", NOW),
+        PutGrant(example_grant(op_session_id="id-gone")),
+    ]
 
     with pytest.raises(Conflict) as conflict:
         store.commit(refused)
@@ -544,7 +549,9 @@ def test_a_connection_that_ends_in_the_middle_is_unavailable_and_keeps_nothing(s
 def test_a_connection_that_is_lost_as_the_commit_is_sent_is_unavailable_since_nobody_knows_its_outcome(
     store: Store, monkeypatch: pytest.MonkeyPatch, word: str
 ) -> None:
-    changes = [TakeEphemeral("kind", "key", NOW), PutOpSession(example_op_session())] if word == "COMMIT" else [PutGrant(example_grant())]
+    changes: list[Change] = (
+        [TakeEphemeral("kind", "key", NOW), PutOpSession(example_op_session())] if word == "COMMIT" else [PutGrant(example_grant())]
+    )
     store.commit([PutEphemeral(EphemeralRecord("kind", "key", NOW + 1))])
     run = PipelineConnection.run
 

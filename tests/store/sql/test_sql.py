@@ -115,7 +115,7 @@ def test_a_name_with_signs_that_mean_something_in_a_uri_is_a_name(tmp_path: Path
 def test_each_connection_is_durable_and_checks_references(store: Store) -> None:
     connections = _connections(store)
     with connections.transaction() as cursor:
-        found = {name: cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")}  # type: ignore[func-returns-value]
+        found = {name: cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")}
 
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
