@@ -15,6 +15,7 @@ from ..provider.request.responses import unavailable
 from .config.settings import ServerSettings
 from .login.consent_page import ConsentPage
 from .login.front_page import FrontPage
+from .login.known_browser import KnownBrowsers
 from .login.login_page import LoginPage
 from .login.throttle import LoginThrottle
 from .login.web_session import WebSession
@@ -55,9 +56,16 @@ class Site:
     """The root of the CherryPy application."""
 
     def __init__(self, op: BundledProvider, settings: ServerSettings) -> None:
-        throttle = LoginThrottle(op.store, settings.login.throttle, op.clock)
-        login, consent, front = LoginPage(op, throttle, op.clock), ConsentPage(op), FrontPage(op)
         base = op.base_path
+        throttle = LoginThrottle(op.store, settings.login.throttle, op.clock)
+        browsers = KnownBrowsers(
+            op.secrets,
+            f"{base}/{LOGIN_URL}",
+            is_secure=settings.issuer.startswith("https:"),
+            lifetime_s=settings.login.throttle.remember_browsers_s,
+            clock=op.clock,
+        )
+        login, consent, front = LoginPage(op, throttle, browsers, op.clock), ConsentPage(op), FrontPage(op)
         self._op = op
         self._login = Route(
             "login", f"{base}/{LOGIN_URL}", ("GET", "POST"), lambda request: login.answer(request, _web_session()), op.error_page

@@ -15,7 +15,8 @@ from typing import Any
 
 import argon2
 
-from .config.user import UserSettings, normalize_login_text
+from ..web.parameters import has_control_characters
+from .config.user import UserSettings, normalize_login_text, normalize_username
 
 MAX_PASSWORD_BYTES = 1024
 """A longer password is refused unread; it bounds what one request can make the server hash."""
@@ -48,9 +49,9 @@ class UserDirectory:
     def verify(self, username: str, password: str) -> User | None:
         """Return the user whose name and password these are, None when they are nobody's.
 
-        Both are compared in Unicode's NFC form, user names with regard to case.
+        Both are compared in Unicode's NFC form, user names with regard to case and without the white space around them.
         """
-        uid = normalize_login_text(username)
+        uid = normalize_username(username)
         try:
             given = normalize_login_text(password).encode()
         except UnicodeEncodeError:  # a lone surrogate: no keyboard types it
@@ -70,9 +71,11 @@ class UserDirectory:
 def hash_password(password: str) -> str:
     """Return the argon2id line for `password_hash`.
 
-    Raises: ValueError: the password is empty or longer than `MAX_PASSWORD_BYTES`.
+    Raises: ValueError: the password is empty, longer than `MAX_PASSWORD_BYTES`, or has control characters, which no form can send.
     """
     given = normalize_login_text(password).encode()
+    if has_control_characters(password):
+        raise ValueError("a password must not have control characters: the login form refuses them")
     if not 0 < len(given) <= MAX_PASSWORD_BYTES:
         raise ValueError(f"a password has 1 to {MAX_PASSWORD_BYTES} bytes")
     return argon2.PasswordHasher().hash(given)

@@ -51,6 +51,11 @@ def with_parameters(uri: str, **parameters: str) -> str:
     return uri + separator + "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
 
 
+def has_control_characters(text: str) -> bool:
+    """Return whether a text has characters that no parameter may have: U+0000 to U+001F, and U+007F."""
+    return not text.isprintable() and any(ord(char) < 32 or ord(char) == 127 for char in text)
+
+
 def _decode(text: str) -> str:
     if "+" in text:
         text = text.replace("+", " ")
@@ -59,6 +64,6 @@ def _decode(text: str) -> str:
             text = unquote_to_bytes(text).decode("utf-8")
         except (UnicodeDecodeError, UnicodeEncodeError) as err:
             raise InvalidRequest("the request is not valid UTF-8") from err
-    if not text.isprintable() and any(ord(char) < 32 or ord(char) == 127 for char in text):
+    if has_control_characters(text):
         raise InvalidRequest("the request holds control characters")
     return text

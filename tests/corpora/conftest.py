@@ -23,4 +23,4 @@ def op(keys_file: str) -> Op:
         "grant_types": ["authorization_code", "implicit"],
         "consent": "skip",
     }
-    return Op.build(make_settings(keys_file, clients=[client], registration={"mode": "open", "max_per_address": 10**9}))
+    return Op.build(make_settings(keys_file, clients=[client], registration={"mode": "open", "max_per_address": 1000}))

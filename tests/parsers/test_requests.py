@@ -31,7 +31,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40)
 
 @pytest.fixture(scope="module")
 def op(keys_file: str) -> Op:
-    return Op.build(make_settings(keys_file, registration={"mode": "open", "max_per_address": 10**9}))
+    return Op.build(make_settings(keys_file, registration={"mode": "open", "max_per_address": 1000}))
 
 
 # -- parameters -------------------------------------------------------------------------------------------------------

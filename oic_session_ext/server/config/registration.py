@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from ...validation import Problem
-from .types import Count, Duration, Flag, SecretSource, SettingsSection, _access_token_problems, _holds
+from .types import Duration, Flag, Places, SecretSource, SettingsSection, _access_token_problems, _holds
 
 
 class RegistrationSettings(SettingsSection):
@@ -18,7 +18,7 @@ class RegistrationSettings(SettingsSection):
     initial_access_token: SecretSource | None = None
     """Where the initial access token is kept, for mode `token`."""
 
-    max_per_address: Count = 20
+    max_per_address: Places = 20
     """In mode `open`: so many clients may be registered from one address (of IPv6: one /64) within the window."""
 
     window_s: Duration = 3600

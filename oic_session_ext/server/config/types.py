@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from ...cluster.attempt_limit import MAX_PLACES
 from ...validation import Problem, ValidatedModel
 
 _DURATION = re.compile(r"(\d{1,9})([smhd]?)")
@@ -59,6 +60,8 @@ def base_folder(info: ValidationInfo) -> Path:
 Duration = Annotated[int, BeforeValidator(parse_duration)]
 Flag: TypeAlias = StrictBool
 Count = Annotated[StrictInt, Field(ge=1)]
+Places = Annotated[StrictInt, Field(ge=1, le=MAX_PLACES)]
+"""A limit on attempts that all servers share."""
 ConfigPath = Annotated[Path, BeforeValidator(resolve_path)]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 

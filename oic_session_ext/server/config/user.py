@@ -50,6 +50,11 @@ def normalize_login_text(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def normalize_username(username: str) -> str:
+    """Return a user name as it is compared: without the white space around it, which phones' keyboards add, in NFC."""
+    return normalize_login_text(username.strip())
+
+
 def _check_username(username: str) -> str:
     if not username.isprintable() or username != username.strip():
         raise PydanticCustomError("refused", "must be printable text without space at its ends")

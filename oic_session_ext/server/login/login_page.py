@@ -21,6 +21,7 @@ from ...web.parameters import parse_parameters, single_values
 from ..config.client_description import shown_of
 from ..op import CONSENT_URL, LOGIN_URL, PASSWORD_ACR, BundledProvider, ConsentRedirect
 from .csrf_origin import check_form_origin
+from .known_browser import KnownBrowsers
 from .throttle import LoginThrottle
 from .web_session import WaitingRequest, WebSession
 
@@ -30,9 +31,10 @@ logger = logging.getLogger("oic_session_ext")
 class LoginPage:
     """Shows the form, checks what comes back, and carries the waiting request on."""
 
-    def __init__(self, op: BundledProvider, throttle: LoginThrottle, clock: Clock) -> None:
+    def __init__(self, op: BundledProvider, throttle: LoginThrottle, browsers: KnownBrowsers, clock: Clock) -> None:
         self._op = op
         self._throttle = throttle
+        self._browsers = browsers
         self._clock = clock
         self._path = f"{op.base_path}/{LOGIN_URL}"
 
@@ -82,7 +84,7 @@ class LoginPage:
         waiting = web.waiting(request_id) if request_id else WaitingRequest("")
         if waiting is None:
             raise InvalidRequest("this sign-in was open for too long; go back to the application and try again")
-        with self._throttle.attempt(username, request.remote) as attempt:
+        with self._throttle.attempt(username, request.remote, self._browsers.id_for(request.cookie, username)) as attempt:
             if attempt.closed_for_s:
                 logger.warning("sign-in refused: too many failures, address=%s", request.remote)
                 refusal = self._again(request, web, form, waiting, "too_many_attempts", 429)
@@ -91,14 +93,13 @@ class LoginPage:
             user = self._op.users.verify(username, form.get("password", ""))
             if user is None:
                 logger.info("sign-in refused: wrong name or password, address=%s", request.remote)  # a name may be a mistyped password
-                self._throttle.note_failure(username, request.remote)
+                attempt.note_failure()
                 return self._again(request, web, form, waiting, "wrong_credentials", 403)
-            if attempt.has_failed_before:
-                self._throttle.note_success(username, request.remote)
+            attempt.note_success()
         login = CompletedLogin(user.uid, PASSWORD_ACR, self._clock())
-        if not waiting.query:
-            return self._op.sign_in(request, login)
-        return self._carry_on(request, web, waiting.query, Answered(login=login))
+        response = self._carry_on(request, web, waiting.query, Answered(login=login)) if waiting.query else self._op.sign_in(request, login)
+        response.headers += self._browsers.cookie_after(request.cookie, user.uid)
+        return response
 
     def _again(
         self, request: WebRequest, web: WebSession, form: Mapping[str, str], waiting: WaitingRequest, problem: str, status: int

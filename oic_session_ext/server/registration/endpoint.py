@@ -78,13 +78,11 @@ class Registration:
         given = _json_body(request)
         issued: dict[str, Any] = {"client_id": secrets.token_urlsafe(16), "client_id_issued_at": self._op.clock()}
         client = self._checked(given, issued)
-        if self._settings.mode == "open" and (wait_s := self._throttle.closed_for(request.remote)):
+        if self._settings.mode == "open" and (wait_s := self._throttle.refused_for(request.remote)):
             logger.warning("registration refused: too many, address=%s", request.remote)
             response = self._op.refuse_as_json(ProtocolError("too many registrations", error="temporarily_unavailable", status=429))
             response.headers.append(("Retry-After", str(wait_s)))
             return response
-        if self._settings.mode == "open":
-            self._throttle.note(request.remote)
         self._check_sector(client)
         token = new_secret()
         row = self._row(client, issued) | {_TOKEN_DIGEST: token.digest}

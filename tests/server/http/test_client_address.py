@@ -26,6 +26,10 @@ def environ(peer: str, forwarded: str | None = None, header: str = "HTTP_X_FORWA
         ("2001:db8:ffff::1", "203.0.113.7", "203.0.113.7"),
         ("::ffff:10.0.0.1", "203.0.113.7", "203.0.113.7"),
         ("10.0.0.1", "::ffff:203.0.113.7", "203.0.113.7"),
+        ("10.0.0.1", "203.0.113.7:4711", "203.0.113.7"),
+        ("10.0.0.1", "203.0.113.7:4711, 10.0.0.2:80", "203.0.113.7"),
+        ("10.0.0.1", "[2001:db8::7]:4711", "2001:db8::7"),
+        ("10.0.0.1", "[2001:db8::7]", "2001:db8::7"),
         ("10.0.0.1", None, "10.0.0.1"),
         ("10.0.0.1", "", "10.0.0.1"),
         ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
@@ -44,7 +48,11 @@ def test_nobody_else_is_believed(peer: str) -> None:
     assert client_address(environ(peer, "1.1.1.1"), PROXY) in (peer, "11.0.0.1")
 
 
-@pytest.mark.parametrize("forwarded", ["unknown", "203.0.113.7:4711", "_hidden", "<script>", "1.1.1.1, x", "999.1.1.1", "\x00"])
+@pytest.mark.parametrize(
+    "forwarded",
+    ["unknown", "203.0.113.7:x", "203.0.113.7:123456", "2001:db8::7:4711:x", "_hidden", "<script>", "1.1.1.1, x", "999.1.1.1", "\x00"],
+,
+)
 def test_what_is_no_address_leaves_the_peers(forwarded: str) -> None:
     assert client_address(environ("10.0.0.1", forwarded), PROXY) == "10.0.0.1"
 

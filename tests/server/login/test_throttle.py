@@ -12,7 +12,7 @@ import pytest
 from oic_session_ext.errors import StoreUnavailable
 from oic_session_ext.server.config.login import ThrottleSettings
 from oic_session_ext.server.login.throttle import LoginThrottle
-from oic_session_ext.store.changes import Change
+from oic_session_ext.store.changes import Change, PutEphemeral
 from oic_session_ext.store.memory.engine import MemoryStore
 from oic_session_ext.testing.fake_clock import FakeClock
 from oic_session_ext.testing.store_contract import winners
@@ -20,6 +20,9 @@ from tests.bundled_op import Op, OpBrowser
 from tests.wsgi_browser import Answer
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
+LIMITS = ThrottleSettings.model_validate(
+    {"max_attempts": 3, "max_attempts_per_address": 9, "max_attempts_per_name": 30, "window": 60}
+)
 
 
 @pytest.fixture
@@ -29,12 +32,18 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def throttle(clock: FakeClock) -> LoginThrottle:
-    return LoginThrottle(MemoryStore(), ThrottleSettings.model_validate({"max_attempts": 3, "window": 60}), clock)
+    return LoginThrottle(MemoryStore(), LIMITS, clock)
 
 
 def fail(throttle: LoginThrottle, times: int, username: str = "alice", address: str = HERE) -> None:
     for _ in range(times):
-        throttle.note_failure(username, address)
+        with throttle.attempt(username, address) as attempt:
+            attempt.note_failure()
+
+
+def succeed(throttle: LoginThrottle, username: str) -> None:
+    with throttle.attempt(username, HERE) as attempt:
+        attempt.note_success()
 
 
 def closed_for(throttle: LoginThrottle, username: str, address: str) -> int:
@@ -86,7 +95,7 @@ def test_one_name_from_many_addresses_closes_the_door_to_it_late(throttle: Login
 
 def test_a_success_forgets_the_failures_of_this_name_from_this_address(throttle: LoginThrottle) -> None:
     fail(throttle, 2)
-    throttle.note_success("alice", HERE)
+    succeed(throttle, "alice")
     fail(throttle, 2)
 
     assert closed_for(throttle, "alice", HERE) == 0
@@ -95,7 +104,7 @@ def test_a_success_forgets_the_failures_of_this_name_from_this_address(throttle:
 def test_a_success_of_ones_own_does_not_reset_the_guessing_of_others_names(throttle: LoginThrottle) -> None:
     for number in range(9):
         fail(throttle, 1, f"user{number}")
-        throttle.note_success("mallory", HERE)
+        succeed(throttle, "mallory")
 
     assert closed_for(throttle, "alice", HERE) > 0
 
@@ -179,8 +188,9 @@ def test_one_that_is_refused_keeps_nobody_else_at_its_address_out(throttle: Logi
 def test_who_asks_does_not_wait_while_a_failure_is_noted(clock: FakeClock) -> None:
     class SlowStore(MemoryStore):
         def commit(self, changes: Sequence[Change]) -> None:
-            begun.set()
-            assert asked.wait(30)
+            if any(isinstance(change, PutEphemeral) for change in changes):
+                begun.set()
+                assert asked.wait(30)
             super().commit(changes)
 
     def ask() -> None:
@@ -188,8 +198,8 @@ def test_who_asks_does_not_wait_while_a_failure_is_noted(clock: FakeClock) -> No
         asked.set()
 
     begun, asked = threading.Event(), threading.Event()
-    throttle = LoginThrottle(SlowStore(), ThrottleSettings.model_validate({"max_attempts": 3, "window": 60}), clock)
-    noting = threading.Thread(target=throttle.note_failure, args=("alice", HERE))
+    throttle = LoginThrottle(SlowStore(), LIMITS, clock)
+    noting = threading.Thread(target=fail, args=(throttle, 1))
     asking = threading.Thread(target=ask)
     noting.start()
     assert begun.wait(30)
@@ -219,7 +229,7 @@ def test_threads_that_guess_as_fast_as_they_can_get_as_many_guesses_as_the_limit
                 closed_for_s = attempt.closed_for_s
                 if closed_for_s == 0:
                     looked_at.append(1)
-                    throttle.note_failure("alice", HERE)
+                    attempt.note_failure()
 
     winners(lambda _: guess_on(), 8)
 
@@ -281,3 +291,49 @@ def test_a_header_that_no_proxy_was_configured_for_is_no_new_chance(op: Op, brow
         return browser.submit(browser.login_page(), headers={"X-Forwarded-For": address}, **form).status
 
     assert [guess_as(f"203.0.113.{number}") for number in range(4)] == [403, 403, 403, 429]
+
+
+def close(browser: OpBrowser) -> None:
+    """Close the browser: cookies without an expiry are gone, as is the session."""
+    browser.jar.pop("op_session")
+
+
+def test_the_right_password_from_a_browser_that_has_signed_in_before_gets_in_whatever_others_guess(op: Op, browser: OpBrowser) -> None:
+    assert "code" in guess(browser, password="wonderland").query
+    close(browser)
+    for _ in range(4):
+        guess(op.browser())
+
+    assert guess(op.browser(), password="wonderland").status == 429
+    assert "code" in guess(browser, password="wonderland").query
+
+
+def test_guesses_in_a_browser_that_has_signed_in_before_have_a_limit_too(op: Op, browser: OpBrowser) -> None:
+    guess(browser, password="wonderland")
+    close(browser)
+
+    assert [guess(browser).status for _ in range(4)] == [403, 403, 403, 429]
+
+
+def test_a_browser_that_is_known_for_one_user_guesses_another_name_like_any_other(op: Op, browser: OpBrowser) -> None:
+    guess(browser, password="wonderland")
+    close(browser)
+    for _ in range(3):
+        guess(op.browser(), "bob")
+
+    assert guess(browser, "bob").status == 429
+
+
+def test_people_behind_one_address_who_each_mistype_once_keep_nobody_out(op: Op, browser: OpBrowser) -> None:
+    for number in range(40):
+        guess(op.browser(), f"user{number}")
+
+    assert "code" in guess(browser, password="wonderland").query
+
+
+def test_white_space_around_a_user_name_is_not_a_part_of_it(browser: OpBrowser) -> None:
+    assert "code" in guess(browser, " alice ", password="wonderland").query
+
+
+def test_white_space_around_a_user_name_is_no_new_chance(browser: OpBrowser) -> None:
+    assert [guess(browser, f"alice{' ' * number}").status for number in range(4)] == [403, 403, 403, 429]
