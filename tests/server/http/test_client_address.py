@@ -51,7 +51,6 @@ def test_nobody_else_is_believed(peer: str) -> None:
 @pytest.mark.parametrize(
     "forwarded",
     ["unknown", "203.0.113.7:x", "203.0.113.7:123456", "2001:db8::7:4711:x", "_hidden", "<script>", "1.1.1.1, x", "999.1.1.1", "\x00"],
-,
 )
 def test_what_is_no_address_leaves_the_peers(forwarded: str) -> None:
     assert client_address(environ("10.0.0.1", forwarded), PROXY) == "10.0.0.1"
