@@ -91,7 +91,7 @@ def test_a_large_limit_gives_every_place(limit: AttemptLimit) -> None:
 def test_attempts_of_many_servers_at_the_same_moment_get_as_many_places_as_there_are(clock: FakeClock) -> None:
     store = MemoryStore()
 
-    granted = []
+    granted: list[int] = []
 
     def count(number: int) -> None:
         server = AttemptLimit(store, "attempts", 60, clock)

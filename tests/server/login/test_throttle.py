@@ -20,9 +20,7 @@ from tests.bundled_op import Op, OpBrowser
 from tests.wsgi_browser import Answer
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
-LIMITS = ThrottleSettings.model_validate(
-    {"max_attempts": 3, "max_attempts_per_address": 9, "max_attempts_per_name": 30, "window": 60}
-)
+LIMITS = ThrottleSettings.model_validate({"max_attempts": 3, "max_attempts_per_address": 9, "max_attempts_per_name": 30, "window": 60})
 
 
 @pytest.fixture
