@@ -17,20 +17,18 @@ INSTALL_REQUIRES = [
     "cryptography>=42",  # RSA, EC, HKDF and AES-GCM; 4 to 56 times quicker than pyjwkest's own
     "joserfc>=1.0,<2",  # signs and verifies JWTs through cryptography
     "pydantic>=2.7,<3",  # settings with types and messages that name the key; comes with oic
-    "aiohttp>=3.12,<4",  # tells RPs over the back channel, many side by side
+    "aiohttp>=3.12,<4",  # the one HTTP client: many requests side by side, with a resolver of ours
     "yarl>=1.18,<2",  # URIs as aiohttp takes them; comes with it
     "idna>=3.7",  # session_state is computed over the origin that browsers send: host names in their A-label form
     "SQLAlchemy>=2.0,<3",  # the SQL store, in one dialect-neutral form
     "alembic>=1.13,<2",  # the SQL store's tables from one version of this package to the next
     "Jinja2>=3.1,<4",  # the pages, escaped unless said otherwise
-    "requests>=2.31,<3",  # whatever the OP fetches, with time limits; comes with oic
     "CherryPy>=18.10,<19",  # the bundled server
     "Beaker>=1.13,<2",  # the login pages' own web session (docs/adr/0004-beakers-part.md)
     "ruamel.yaml>=0.18,<0.20",  # YAML 1.2 with line numbers; duplicate keys are errors
     "argon2-cffi>=23.1",  # password hashes of the users in the settings file
     "prometheus_client>=0.21",  # the metrics, in the form that Prometheus reads
     "click>=8.1,<9",  # the command line
-    "urllib3>=1.26,<3",  # what reading an answer of requests may raise; comes with it
     "publicsuffixlist>=1.0",  # which addresses browsers take for one site: the doctor tells who will not see its cookies
     "structlog>=24.1",  # log lines for people and, as JSON, for machines
 ]
@@ -39,6 +37,7 @@ POSTGRESQL = ["psycopg[binary]>=3.2,<4"]  # the driver of the PostgreSQL store
 REDIS = ["redis>=8,<9"]  # the client of the Redis and Valkey store
 
 EXAMPLES = [
+    "requests>=2.31,<3",  # the HTTP client of the example RP
     "Authlib>=1.7,<2",  # the OAuth 2.0 client inside the example RP
     "PyJWT>=2.12,<3",  # validates Logout Tokens in the example RP, so that two libraries must agree on them
     "Flask>=3,<4",  # the framework of somebody's existing OP in examples/own_op

@@ -36,6 +36,14 @@ class DeliverySettings(BaseModel):
     max_concurrency_per_rp: Annotated[int, Field(ge=1, le=1000)] = 8
     """How many attempts one process makes at a time at one RP."""
 
+    max_waiting_threads: Annotated[int, Field(ge=1, le=1000)] = 2
+    """How many threads of one process may wait for RPs at the same time until `logout_deadline_s`, and twice as many for `brief_wait_s`; a
+    further logout does not wait, and its page asks again. A quarter of the threads that answer requests is a good value; the bundled
+    server sets it so."""
+
+    brief_wait_s: Annotated[float, Field(ge=0, le=5)] = 0.3
+    """How long a logout waits for RPs even if `max_waiting_threads` wait already: most RPs answer in that time."""
+
     poll_interval_s: Annotated[float, Field(gt=0, le=60)] = 1.0
     """How often a worker looks for notices that are due."""
 
@@ -75,6 +83,44 @@ class DeliverySettings(BaseModel):
         if self.lease_s < self.timeout_s + 5:
             raise ValueError("lease_s must be at least 5 seconds longer than timeout_s")
         return self
+
+
+class OutboundSettings(BaseModel):
+    """Limits for documents that the OP fetches from its clients' servers: keys, request objects, sector identifiers.
+
+    Networks and certificates are those of `DeliverySettings`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """How long one fetch may take as a whole, from the look-up of the name to the end of the body."""
+
+    max_concurrency: Annotated[int, Field(ge=1, le=10000)] = 64
+    """How many fetches one process makes at a time; a further one is refused."""
+
+    max_concurrency_per_host: Annotated[int, Field(ge=1, le=1000)] = 8
+    """How many fetches one process makes at a time at one host."""
+
+    max_waiting_threads: Annotated[int, Field(ge=1, le=1000)] = 2
+    """How many threads of one process may wait for a fetch at the same time. Requests that need a further one are answered with 503,
+    `temporarily_unavailable`. A quarter of the threads that answer requests is a good value; the bundled server sets it so."""
+
+    breaker_failures: Seconds = 3
+    """After so many failed fetches in a row a host pauses: fetches from it are refused at once."""
+
+    breaker_first_pause_s: Seconds = 10
+    """How long the first pause of a host lasts; each further one is twice as long."""
+
+    breaker_max_pause_s: Seconds = 300
+    """The longest pause of a host."""
+
+    lookup_threads: Annotated[int, Field(ge=4, le=1000)] = 64
+    """How many host names one process looks up at a time, each in a thread. A quarter of the threads is reserved for names that resolved
+    before."""
+
+    lookup_cache_s: Annotated[int, Field(ge=0, le=3600)] = 30
+    """For how long the addresses of a host name are used again."""
 
 
 class RequestObjectSettings(BaseModel):
@@ -160,6 +206,9 @@ class SessionManagementSettings(BaseModel):
 
     delivery: DeliverySettings = DeliverySettings()
     """How RPs are told over the back channel."""
+
+    outbound: OutboundSettings = OutboundSettings()
+    """Limits for what the OP fetches from clients' servers."""
 
     login_ticket_lifetime_s: Seconds = 120
     """For how long a pyoidc login cookie (`pyoidc`) may begin an OP session; it can do so once."""

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from ..crypto import jose
-from .keys import ClientKeys
+from .keys import ClientKeys, KnownKeys
 
 _DEFAULT_ENC = "A128CBC-HS256"
 
 
 def encrypt_for(
     client: Mapping[str, Any],
-    keys: ClientKeys,
+    keys: ClientKeys | KnownKeys,
     text: str,
     what: Literal["id_token", "userinfo"],
     *,
@@ -31,7 +31,7 @@ def encrypt_for(
     return jose.encrypt(text, _key(client, keys, alg, enc), alg, enc, cty=cty, extra_header=extra_header)
 
 
-def _key(client: Mapping[str, Any], keys: ClientKeys, alg: str, enc: str) -> jose.Key:
+def _key(client: Mapping[str, Any], keys: ClientKeys | KnownKeys, alg: str, enc: str) -> jose.Key:
     if alg in jose.SYMMETRIC_KEY_ALGS:
         return jose.encryption_key(str(client.get("client_secret") or ""), alg, enc)
     family = "EC" if alg.startswith("ECDH") else "RSA"

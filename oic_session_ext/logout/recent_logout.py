@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..model import EphemeralRecord, NoticeState, NotifyStatus
+from ..model import EphemeralRecord, NotifyStatus
 from ..store.changes import PutEphemeral
 from ..store.unit_of_work import UnitOfWork
+from .backchannel.notice_status import notice_statuses
 from .report import EndedRp
 
 KEPT_LOGOUT = "kept_logout"
@@ -60,11 +61,4 @@ def recent_logout(uow: UnitOfWork, cookie_digest: str | None) -> RecentLogout | 
 
 def notified_by_now(uow: UnitOfWork, rps: tuple[EndedRp, ...]) -> dict[str, NotifyStatus]:
     """Return what the store knows of these RPs' notices, one look-up each; one that is not there any more was delivered."""
-    told = {}
-    for notice_id in filter(None, (rp.notice_id for rp in rps)):
-        notice = uow.store.notice(notice_id)
-        if notice is None:
-            told[notice_id] = NotifyStatus.DELIVERED
-        else:
-            told[notice_id] = NotifyStatus.PENDING if notice.state is NoticeState.PENDING else NotifyStatus.UNDELIVERABLE
-    return told
+    return notice_statuses(uow.store, filter(None, (rp.notice_id for rp in rps)))

@@ -26,9 +26,10 @@ from ..crypto.secret_ring import SecretRing
 from ..errors import Conflict, ProtocolError, StoreError
 from ..logout.id_token_hint import Hint, verify_id_token_hint
 from ..pages import Pages
-from ..settings import DeliverySettings, RequestObjectSettings
+from ..settings import DeliverySettings, OutboundSettings, RequestObjectSettings
 from ..web.address_guard import AddressGuard
 from ..web.guarded_fetch import GuardedFetch
+from ..web.outbound.outbound import Outbound
 from .client_database import CdbClients
 from .keys import OpKeys
 from .request.responses import RawResponse, json_error, page_response, retry_after, unavailable
@@ -155,16 +156,24 @@ class Seam(_Provider):
         """Return how this OP reaches the servers of its clients: which networks it may enter, which certificates it believes."""
         return DeliverySettings()
 
+    def outbound_limits(self) -> OutboundSettings:
+        """Return the limits for documents that this OP fetches."""
+        return OutboundSettings()
+
     @cached_property
     def address_guard(self) -> AddressGuard:
         """What judges the addresses that a client's registration leads to (SEC-08)."""
         return AddressGuard(self.outbound_settings().allow_networks)
 
     @cached_property
+    def outbound(self) -> Outbound:
+        """What sends requests to the servers of clients, Logout Tokens among them."""
+        return Outbound(self.address_guard, self.outbound_limits(), ca_file=self.outbound_settings().ca_file)
+
+    @cached_property
     def guarded_fetch(self) -> GuardedFetch:
         """What fetches documents from where a client's registration says."""
-        settings = self.outbound_settings()
-        return GuardedFetch(self.address_guard, timeout_s=settings.timeout_s, ca_file=settings.ca_file)
+        return GuardedFetch(self.outbound, self.address_guard)
 
     @cached_property
     def public_keys(self) -> ClientKeys:

@@ -27,7 +27,7 @@ from ..session_management.sealed_salt import SealedSalts
 from ..session_management.session_state import issue_session_state
 from ..session_management.storage_access import retry_headers
 from ..sessions.op_session import begin_op_session, end_if_over, join_rp, op_session_of_cookie, use_op_session
-from ..settings import DeliverySettings, SessionManagementSettings
+from ..settings import DeliverySettings, OutboundSettings, SessionManagementSettings
 from ..store.base import Store
 from ..store.changes import ClaimEphemeral
 from ..store.unit_of_work import UnitOfWork
@@ -87,6 +87,10 @@ class SessionManagementMixin(SessionRoutes, LogoutTokenSeam, IdTokenSeam, Author
     def outbound_settings(self) -> DeliverySettings:
         """Return how RPs are reached: by the settings of delivery."""
         return self.session_settings.delivery
+
+    def outbound_limits(self) -> OutboundSettings:
+        """Return the limits for documents that this OP fetches: those of the settings."""
+        return self.session_settings.outbound
 
     def session_middleware(self, application: Callable[..., Iterable[bytes]], *, deliver: bool = True) -> Callable[..., Iterable[bytes]]:
         """Return a WSGI application that answers the session routes and hands every other request to `application`.

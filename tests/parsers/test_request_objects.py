@@ -18,6 +18,7 @@ from oic_session_ext.settings import RequestObjectSettings
 from oic_session_ext.testing.fake_clock import FakeClock
 from oic_session_ext.web.address_guard import AddressGuard
 from oic_session_ext.web.guarded_fetch import FetchFailed, GuardedFetch
+from oic_session_ext.web.outbound.outbound import Outbound
 from oic_session_ext.web.parameters import parse_parameters, with_parameters
 
 from .whatever import ANY_JSON, ANY_TEXT, budget, segment, spoilt
@@ -28,7 +29,7 @@ NOW = 1_800_000_000
 ISSUER = "https://op.example.com"
 JWK = new_private_jwk({"kty": "EC", "crv": "P-256"})
 KEY = jose.import_key(JWK)
-KEYS = ClientKeys(GuardedFetch(AddressGuard()), FakeClock(NOW))
+KEYS = ClientKeys(GuardedFetch(Outbound(AddressGuard()), AddressGuard()), FakeClock(NOW))
 CLIENT = {"client_id": "rp", "jwks": {"keys": [{name: value for name, value in JWK.items() if name != "d"}]}}
 OUTSIDE = {"client_id": "rp", "response_type": "code", "scope": "openid", "state": "outside"}
 GOOD = {"iss": "rp", "aud": ISSUER, "response_type": "code", "scope": "openid", "exp": NOW + 60}

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 
 from oic_session_ext.clients.keys import ClientKeys
 from oic_session_ext.provider.keys import generate_private_jwks
+from oic_session_ext.settings import OutboundSettings
 from oic_session_ext.testing.fake_clock import FakeClock
 from oic_session_ext.web.address_guard import AddressGuard
 from oic_session_ext.web.guarded_fetch import FetchFailed, GuardedFetch
+from oic_session_ext.web.outbound.http_answer import HttpAnswer
+from oic_session_ext.web.outbound.outbound import Outbound
 
 ON_LOOPBACK = AddressGuard([ip_network("127.0.0.0/8")])
 Serve = Callable[..., str]
+
+
+def guarded_fetch(guard: AddressGuard = ON_LOOPBACK, timeout_s: float | None = None, **limits: Any) -> GuardedFetch:
+    return GuardedFetch(Outbound(guard, OutboundSettings(**limits)), guard, timeout_s=timeout_s)
 
 
 @pytest.fixture
@@ -58,13 +68,13 @@ def ok(body: bytes) -> bytes:
 
 
 def test_a_document_where_it_is_allowed_is_returned(serve: Serve) -> None:
-    assert GuardedFetch(ON_LOOPBACK).json(serve(ok(b'["x"]'))) == ["x"]
+    assert guarded_fetch().json(serve(ok(b'["x"]'))) == ["x"]
 
 
 @pytest.mark.spec("SEC-08")
 def test_without_an_allowance_this_machine_is_not_asked(serve: Serve) -> None:
     with pytest.raises(FetchFailed, match="must not lead"):
-        GuardedFetch(AddressGuard()).json(serve(ok(b"[]")))
+        guarded_fetch(AddressGuard()).json(serve(ok(b"[]")))
 
 
 @pytest.mark.spec("SEC-08")
@@ -74,7 +84,7 @@ def test_a_name_that_resolves_into_the_network_is_refused_when_it_is_connected_t
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("connected"))
 
     with pytest.raises(FetchFailed, match="could not be fetched"):
-        GuardedFetch(AddressGuard()).json("https://rp.example.com/jwks")
+        guarded_fetch(AddressGuard()).json("https://rp.example.com/jwks")
 
 
 @pytest.mark.parametrize(
@@ -93,20 +103,20 @@ def test_a_name_that_resolves_into_the_network_is_refused_when_it_is_connected_t
 )
 def test_any_other_answer_is_a_failure(serve: Serve, answer: bytes) -> None:
     with pytest.raises(FetchFailed):
-        GuardedFetch(ON_LOOPBACK).json(serve(answer))
+        guarded_fetch().json(serve(answer))
 
 
 def test_a_body_that_comes_after_its_header_lines_on_a_connection_that_ends_is_read(serve: Serve) -> None:
     uri = serve(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\n", b'["x"', b"]", pause_s=0.05)
 
-    assert GuardedFetch(ON_LOOPBACK).json(uri) == ["x"]
+    assert guarded_fetch().json(uri) == ["x"]
 
 
 def test_drops_that_come_slowly_do_not_prolong_the_time(serve: Serve) -> None:
     uri = serve(*[b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 60], pause_s=0.1)
 
     with pytest.raises(FetchFailed):
-        GuardedFetch(ON_LOOPBACK, timeout_s=0.4).json(uri)
+        guarded_fetch(timeout_s=0.4).json(uri)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +124,7 @@ def test_drops_that_come_slowly_do_not_prolong_the_time(serve: Serve) -> None:
 )
 def test_only_https_is_fetched_beyond_this_machine(uri: str) -> None:
     with pytest.raises(FetchFailed):
-        GuardedFetch(ON_LOOPBACK).json(uri)
+        guarded_fetch().json(uri)
 
 
 # -- keys ------------------------------------------------------------------------------------------------------------------
@@ -122,15 +132,17 @@ def test_only_https_is_fetched_beyond_this_machine(uri: str) -> None:
 
 class CountingFetch(GuardedFetch):
     def __init__(self, answer: object) -> None:
-        super().__init__(ON_LOOPBACK)
+        super().__init__(Outbound(ON_LOOPBACK), ON_LOOPBACK)
         self.answer = answer
         self.asked: list[str] = []
 
-    def json(self, uri: str) -> object:
+    def begin(self, uri: str, _accept: str = "application/json") -> Future[HttpAnswer]:
         self.asked.append(uri)
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        done: Future[HttpAnswer] = Future()
+        done.set_result(HttpAnswer(200, {}, json.dumps(self.answer).encode()))
+        return done
 
 
 PUBLISHED = {"client_id": "rp", "jwks_uri": "https://rp.example.com/jwks"}
@@ -203,14 +215,17 @@ def test_no_private_part_is_taken_over() -> None:
 
 
 def test_a_text_is_asked_for_by_its_media_types_and_returned_as_it_is(serve: Serve) -> None:
-    assert GuardedFetch(ON_LOOPBACK).ascii(serve(ok(b"a.b.c\n")), "application/jwt") == "a.b.c\n"
+    assert guarded_fetch().ascii(serve(ok(b"a.b.c\n")), "application/jwt") == "a.b.c\n"
 
 
 def test_a_text_beyond_ascii_is_refused(serve: Serve) -> None:
     with pytest.raises(FetchFailed, match="ASCII"):
-        GuardedFetch(ON_LOOPBACK).ascii(serve(ok("ä".encode())), "application/jwt")
+        guarded_fetch().ascii(serve(ok("ä".encode())), "application/jwt")
 
 
 def test_no_more_is_fetched_at_once_than_is_allowed(serve: Serve) -> None:
+    fetch = guarded_fetch(max_concurrency=1)
+    fetch.begin(serve(pause_s=5), "application/jwt")
+
     with pytest.raises(FetchFailed, match="too much"):
-        GuardedFetch(ON_LOOPBACK, max_at_once=0).ascii(serve(ok(b"x")), "application/jwt")
+        fetch.ascii(serve(ok(b"x")), "application/jwt")

@@ -1,6 +1,6 @@
 """Telling the RPs: the threads of one process that lease notices, send them and record what became of them.
 
-One thread talks to the store: it records outcomes in groups and leases what is due. Another one has an event loop and talks to the RPs.
+One thread works with the store: it records outcomes in groups and leases what is due. Requests to the RPs run in the thread of `Outbound`.
 A crash at any moment loses nothing, since a notice leaves the store only after its RP has answered: its lease runs out, and
 somebody else sends it again.
 """
@@ -8,16 +8,17 @@ somebody else sends it again.
 from __future__ import annotations
 
 import logging
-import ssl
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...errors import StoreError
 from ...model import LogoutNotice, NotifyStatus
 from ...web.address_guard import AddressGuard
-from .http_client import HttpPoster
+from ...web.outbound.outbound import Outbound
+from ...web.outbound.waiting_threads import WaitingThreads
+from .notice_status import notice_statuses
 from .notice_worker import DeliveryParts, NoticeWorker
 from .scheduler import Outcome, Scheduler
 from .sender import Sender
@@ -34,11 +35,16 @@ class Delivery:
     """
 
     def __init__(self, parts: DeliveryParts) -> None:
-        self._settings = parts.settings
-        self._dispatch = Scheduler(parts.settings, parts.clock)
-        self._worker = NoticeWorker(parts, self._dispatch, self._pump)
-        self._clock = parts.clock
+        self._settings = settings = parts.settings
         self._something_to_do = threading.Event()
+        self._dispatch = Scheduler(settings, parts.clock)
+        self._worker = NoticeWorker(parts, self._dispatch, self._pump, self._something_to_do.set)
+        self._clock = parts.clock
+        self._owns_outbound = parts.outbound is None
+        self._outbound = parts.outbound or Outbound(AddressGuard(settings.allow_networks), ca_file=settings.ca_file)
+        self._store = parts.store
+        self._brief_waits = WaitingThreads(2 * settings.max_waiting_threads)
+        self._long_waits = WaitingThreads(settings.max_waiting_threads)
         self._is_stopping = False
         self._threads: list[threading.Thread] = []
         self._sending: Sender | None = None
@@ -48,17 +54,9 @@ class Delivery:
 
         Raises: OSError: `ca_file` cannot be read.
         """
-        poster = HttpPoster(
-            AddressGuard(self._settings.allow_networks),
-            timeout_s=self._settings.timeout_s,
-            connect_timeout_s=self._settings.connect_timeout_s,
-            tls=ssl.create_default_context(cafile=self._settings.ca_file),
-        )
-        self._sending = Sender(self._settings, self._dispatch, poster, self._clock, self._finished)
-        self._threads = [
-            threading.Thread(target=self._sending.run, name="delivery-http", daemon=True),
-            threading.Thread(target=self._work, name="delivery-store", daemon=True),
-        ]
+        self._outbound.start()
+        self._sending = Sender(self._settings, self._dispatch, self._outbound, self._clock, self._finished)
+        self._threads = [threading.Thread(target=self._work, name="delivery-store", daemon=True)]
         for thread in self._threads:
             thread.start()
 
@@ -73,6 +71,8 @@ class Delivery:
         self._sending.stop(timeout_s)
         for thread in self._threads:
             thread.join(max(0.5, give_up_at - time.monotonic()))
+        if self._owns_outbound:
+            self._outbound.stop()
         if any(thread.is_alive() for thread in self._threads):
             logger.warning("delivery: does not stop; what is under way is sent again when its lease is over")
             return
@@ -83,23 +83,40 @@ class Delivery:
             logger.warning("delivery: what was under way is sent again when its lease is over: %s", err)
 
     def notify(self, notices: Sequence[LogoutNotice], deadline_s: float) -> dict[str, NotifyStatus]:
-        """Tell RPs at once, side by side, and return by notice id what is known when the deadline is over, or before, when all is.
+        """Notify RPs at once, side by side; return by notice id what is known when all is known, or at the deadline.
 
         For notices that have just been recorded as leased (`due_at` is the end of their lease). What is not answered in time goes
         on in the background. Before `start` and after `stop` all of it is left to other workers.
+
+        The result comes before the deadline, with what is known by then, if too many threads wait already: so many logouts at once with
+        RPs that do not answer leave threads for other requests. `status_of` tells later what became of the rest.
         """
-        telling = _Telling(notices, deadline_s)
+        waiter = _Waiter(notices)
         if self._sending is None or self._is_stopping:
-            return telling.told
+            return waiter.known()
         clients: dict[str, Mapping[str, Any] | None] = {}
         for notice in notices:
             try:
-                self._worker.offer(notice, clients, telling.note)
+                self._worker.offer(notice, clients, waiter.note)
             except StoreError as err:
                 logger.warning("delivery: left to a worker: %s", err)
-                telling.note(notice.id, NotifyStatus.PENDING)
+                waiter.note(notice.id, NotifyStatus.PENDING)
         self._worker.try_failing(clients)
-        return telling.wait()
+        with self._brief_waits.place() as is_free:
+            if is_free:
+                waiter.wait(min(deadline_s, self._settings.brief_wait_s))
+        if not waiter.is_finished and deadline_s > self._settings.brief_wait_s:
+            with self._long_waits.place() as is_free:
+                if is_free:
+                    waiter.wait(deadline_s)
+        return waiter.known()
+
+    def status_of(self, notice_ids: Iterable[str]) -> dict[str, NotifyStatus]:
+        """Return what is known of notices by now, whichever process delivers them; one store look-up each.
+
+        A notice that is not in the store any more was delivered. Raises: StoreUnavailable.
+        """
+        return notice_statuses(self._store, notice_ids)
 
     def _work(self) -> None:
         failures = 0
@@ -107,6 +124,7 @@ class Delivery:
         while not self._is_stopping:
             self._something_to_do.clear()
             try:
+                self._worker.offer_awaited()
                 self._worker.record()
                 if time.monotonic() >= lease_at:
                     has_more = self._worker.lease()
@@ -133,7 +151,7 @@ class Delivery:
             time.sleep(0.1)
 
     def _pump(self, client_id: str) -> None:
-        if self._sending is not None:
+        if self._sending is not None and not self._is_stopping:
             self._sending.pump(client_id)
 
     def _finished(self, outcome: Outcome) -> None:
@@ -141,25 +159,34 @@ class Delivery:
         self._something_to_do.set()
 
 
-class _Telling:
-    """A user who waits until every RP has answered, or the deadline is over."""
+class _Waiter:
+    """A thread that waits until every RP has answered, or a deadline is over. Deadlines count from construction."""
 
-    def __init__(self, notices: Sequence[LogoutNotice], deadline_s: float) -> None:
-        self.told = {notice.id: NotifyStatus.PENDING for notice in notices}
-        self._open = set(self.told)
-        self._give_up_at = time.monotonic() + deadline_s
+    def __init__(self, notices: Sequence[LogoutNotice]) -> None:
+        self._known = {notice.id: NotifyStatus.PENDING for notice in notices}
+        self._open = set(self._known)
+        self._since = time.monotonic()
         self._changed = threading.Condition()
 
-    def note(self, notice_id: str, told: NotifyStatus) -> None:
-        """Note what is known of a notice."""
+    @property
+    def is_finished(self) -> bool:
+        """Whether the first attempt of every notice has ended."""
+        return not self._open
+
+    def note(self, notice_id: str, status: NotifyStatus) -> None:
+        """Record what is known of a notice."""
         with self._changed:
             self._open.discard(notice_id)
-            self.told[notice_id] = told
+            self._known[notice_id] = status
             if not self._open:
                 self._changed.notify()
 
-    def wait(self) -> dict[str, NotifyStatus]:
-        """Return what is known when all is, or at the deadline."""
+    def wait(self, deadline_s: float) -> None:
+        """Wait until all is known, or the deadline is over."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._open, max(0.0, self._give_up_at - time.monotonic()))
-            return dict(self.told)
+            self._changed.wait_for(lambda: not self._open, max(0.0, self._since + deadline_s - time.monotonic()))
+
+    def known(self) -> dict[str, NotifyStatus]:
+        """Return what is known now."""
+        with self._changed:
+            return dict(self._known)

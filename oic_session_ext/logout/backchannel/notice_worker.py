@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -20,6 +22,7 @@ from ...model import Channel, LogoutNotice, NotifyStatus
 from ...settings import DeliverySettings
 from ...store.base import Store
 from ...store.changes import DeferNotices, PutNotice
+from ...web.outbound.outbound import Outbound
 from .attempt_result import AttemptResult
 from .circuit_breaker import Prepared
 from .logout_token import logout_token_claims
@@ -48,9 +51,21 @@ class LogoutTokenSigner(Protocol):
         ...
 
 
+class KeySource(Protocol):
+    """Fetches the keys of clients in the background."""
+
+    def begin_fetch(self, client: Mapping[str, Any]) -> Future[None] | None:
+        """Start to fetch the client's keys; return a future that ends with the attempt, None if there is nothing to wait for."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryParts:
-    """What delivery works with; `issuer` is the OP's `iss`."""
+    """What delivery works with; `issuer` is the OP's `iss`.
+
+    `outbound` sends the requests; None for one of the delivery's own. `keys` fetches the keys of clients whose Logout Tokens are
+    encrypted, before they are signed; None if the signer needs no fetch.
+    """
 
     store: Store
     clients: ClientRegistry
@@ -59,16 +74,37 @@ class DeliveryParts:
     issuer: str
     clock: Clock
     hooks: Hooks
+    outbound: Outbound | None = None
+    keys: KeySource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _AwaitingKeys:
+    """A notice whose Logout Token is made when its client's keys are there."""
+
+    notice: LogoutNotice
+    client: Mapping[str, Any]
+    on_told: OnTold
 
 
 class NoticeWorker:
-    """Leases, offers and records, a step a call. `pump` is told the client to whom something may be sent."""
+    """Leases, offers and records, a step a call.
 
-    def __init__(self, parts: DeliveryParts, dispatch: Scheduler, pump: Callable[[str], None]) -> None:
+    `pump` is called with each client to whom something may be sent, `wake` when `offer_awaited` has something to do.
+    """
+
+    def __init__(
+        self, parts: DeliveryParts, dispatch: Scheduler, pump: Callable[[str], None], wake: Callable[[], None] = lambda: None
+    ) -> None:
         self._parts = parts
         self._dispatch = dispatch
         self._pump = pump
+        self._wake = wake
         self._outcomes: deque[Outcome] = deque()
+        self._lock = threading.Lock()
+        self._awaiting: dict[str, _AwaitingKeys] = {}
+        self._awaiting_of: Counter[str] = Counter()
+        self._ready: deque[str] = deque()
 
     def note(self, outcome: Outcome) -> None:
         """Take an outcome, to be recorded with the next ones; from any thread."""
@@ -101,7 +137,7 @@ class NoticeWorker:
 
     def lease(self) -> bool:
         """Lease what is due and let it be sent; return whether there may be more."""
-        limit = min(_BATCH, _MOST_HELD - self._dispatch.held)
+        limit = min(_BATCH, _MOST_HELD - self._dispatch.held - len(self._awaiting))
         if limit <= 0:
             return False
         now = self._parts.clock()
@@ -116,7 +152,7 @@ class NoticeWorker:
                 self._outcomes.append(given_up)
             elif closed_until is not None:
                 deferred[notice.client_id] = DeferNotices(notice.client_id, closed_until)
-            elif self._dispatch.waiting(notice.client_id) >= _MOST_WAITING:
+            elif self._dispatch.waiting(notice.client_id) + self._awaiting_of[notice.client_id] >= _MOST_WAITING:
                 # so that the many notices of one RP do not keep those of all others from being leased
                 deferred[notice.client_id] = DeferNotices(notice.client_id, now + _CROWDED_PAUSE_S)
                 put_back.append(replace(notice, due_at=now + _CROWDED_PAUSE_S))
@@ -131,8 +167,9 @@ class NoticeWorker:
     def offer(self, notice: LogoutNotice, clients: Clients, on_told: OnTold = None) -> None:
         """Sign a Logout Token for a leased notice and let it be sent; from any thread. `try_failing` comes after a group of these.
 
-        `clients` are those that were looked up before. `on_told` is told what is known of the notice, once or when it is left to
-        another worker. Raises: StoreUnavailable: the client cannot be looked up; nobody was told.
+        A token that is to be encrypted with keys that must be fetched first is left to `offer_awaited`; other tokens do not wait for it.
+        `clients` are those that were looked up before. `on_told` is called with what is known of the notice, once or when it is left to
+        another worker. Raises: StoreUnavailable: the client cannot be looked up; `on_told` was not called.
         """
         if self._dispatch.closed_until(notice.client_id) is not None:
             if on_told is not None:
@@ -140,7 +177,28 @@ class NoticeWorker:
             return
         if notice.client_id not in clients:
             clients[notice.client_id] = self._parts.clients.get(notice.client_id)
-        prepared = self._prepare(notice, clients[notice.client_id], on_told)
+        client = clients[notice.client_id]
+        keys = self._keys_to_wait_for(client)
+        if client is None or keys is None or keys.done():
+            self._offer_now(notice, client, on_told)
+            return
+        with self._lock:
+            self._awaiting[notice.id] = _AwaitingKeys(notice, client, on_told)
+            self._awaiting_of[notice.client_id] += 1
+        keys.add_done_callback(lambda _: self._keys_are_there(notice.id))
+
+    def offer_awaited(self) -> None:
+        """Offer the notices whose clients' keys have arrived, or have not arrived in time."""
+        client_ids = set()
+        while self._ready:
+            awaited = self._no_longer_awaited(self._ready.popleft())
+            if awaited is not None:
+                client_ids.add(awaited.notice.client_id)
+                self._offer_now(awaited.notice, awaited.client, awaited.on_told)
+        self.try_failing(client_ids)
+
+    def _offer_now(self, notice: LogoutNotice, client: Mapping[str, Any] | None, on_told: OnTold) -> None:
+        prepared = self._prepare(notice, client, on_told)
         if isinstance(prepared, AttemptResult):
             outcome = self._dispatch.finish_unsent(notice, prepared)
             self.note(outcome)
@@ -151,6 +209,23 @@ class NoticeWorker:
         if not self._dispatch.is_failing(notice.client_id):
             self._pump(notice.client_id)
 
+    def _keys_to_wait_for(self, client: Mapping[str, Any] | None) -> Future[None] | None:
+        if client is None or self._parts.keys is None or not client.get("id_token_encrypted_response_alg"):
+            return None
+        return self._parts.keys.begin_fetch(client)
+
+    def _keys_are_there(self, notice_id: str) -> None:
+        self._ready.append(notice_id)
+        self._wake()
+
+    def _no_longer_awaited(self, notice_id: str) -> _AwaitingKeys | None:
+        with self._lock:
+            awaited = self._awaiting.pop(notice_id, None)
+            if awaited is not None:
+                self._awaiting_of[awaited.notice.client_id] -= 1
+                self._awaiting_of += Counter()  # drops zeros
+            return awaited
+
     def try_failing(self, client_ids: Iterable[str]) -> None:
         """After a group of offers: let those clients be tried that do not answer, now that there is a choice of what to try them with."""
         for client_id in client_ids:
@@ -159,7 +234,14 @@ class NoticeWorker:
 
     def give_back(self) -> None:
         """Have what waits here due at once, for another worker."""
-        for notice in self._dispatch.give_back():
+        given_back = self._dispatch.give_back()
+        for notice_id in list(self._awaiting):
+            awaited = self._no_longer_awaited(notice_id)
+            if awaited is not None:
+                given_back.append(awaited.notice)
+                if awaited.on_told is not None:
+                    awaited.on_told(notice_id, NotifyStatus.PENDING)
+        for notice in given_back:
             self.note(Outcome(NotifyStatus.PENDING, (PutNotice(replace(notice, due_at=self._parts.clock())),), ()))
 
     def _prepare(self, notice: LogoutNotice, client: Mapping[str, Any] | None, on_told: OnTold) -> Prepared | AttemptResult:

@@ -79,10 +79,9 @@ class AuthorizationSeam(Seam):
 
     @cached_property
     def _request_uri_fetch(self) -> RequestUriFetch:
-        """What fetches request objects: apart from what fetches keys, so that many of the ones never hold up the others."""
-        outbound = self.outbound_settings()
-        timeout_s = min(FETCH_TIMEOUT_S, outbound.timeout_s)
-        return RequestUriFetch(GuardedFetch(self.address_guard, timeout_s=timeout_s, ca_file=outbound.ca_file))
+        """What fetches request objects."""
+        timeout_s = min(FETCH_TIMEOUT_S, self.outbound.settings.timeout_s)
+        return RequestUriFetch(GuardedFetch(self.outbound, self.address_guard, timeout_s=timeout_s))
 
     def _authorize(self, context: AuthorizationContext, cookie: str | None, kwargs: dict[str, Any]) -> Response:
         """Take pyoidc's steps for a request that is checked already, without its second parsing and its logging of all of it.

@@ -21,7 +21,7 @@ from ...clients.request_uris import (
 from ...crypto import jose
 from ...errors import InvalidRequest, ProtocolError
 from ...settings import RequestObjectSettings
-from ...web.guarded_fetch import FetchFailed
+from ...web.guarded_fetch import FetchFailed, FetchRefused
 from ...web.parameters import parse_parameters
 
 _WHOLE_REQUEST = "oauth-authz-req+jwt"
@@ -87,6 +87,8 @@ class RequestObjects:
             raise ProtocolError("request_uri is not registered for this application", error="invalid_request_uri")
         try:
             return self.fetch(uri)
+        except FetchRefused:  # the same request may succeed a moment later
+            raise
         except FetchFailed as err:
             raise ProtocolError(f"request_uri: {err}", error="invalid_request_uri") from err
 

@@ -18,7 +18,7 @@ from ...clients.request_uris import request_object_problems
 from ...clients.uris import UriRules
 from ...errors import InvalidToken, ProtocolError
 from ...validation import Problem
-from ...web.guarded_fetch import FetchFailed
+from ...web.guarded_fetch import FetchFailed, FetchRefused
 from ...web.uri import fetched_problem, split_absolute_uri
 from ..base import Seam
 from .pairwise import join_sector, sector_of
@@ -87,6 +87,8 @@ class RegistrationSeam(Seam):
         uri = str(request["sector_identifier_uri"])
         try:
             listed = self.guarded_fetch.json(uri)
+        except FetchRefused:  # the same request may succeed a moment later
+            raise
         except FetchFailed as err:
             raise InvalidSectorIdentifier(f"sector_identifier_uri: {err}") from err
         if not isinstance(listed, list) or not all(one in listed for one in request["redirect_uris"]):

@@ -45,12 +45,14 @@ class LogoutTokenSeam(EndSessionSeam):
         )
         if not client.get("id_token_encrypted_response_alg"):
             return token
-        return encrypt_for(client, self.public_keys, token, "id_token", extra_header={"iss": str(claims["iss"])})
+        return encrypt_for(client, self.public_keys.known, token, "id_token", extra_header={"iss": str(claims["iss"])})
 
     def new_delivery(self) -> Delivery:
         """Return a delivery of this OP's notices, not yet begun; whoever begins it puts it into `delivery`, so that logouts use it."""
         settings = self.session_settings.delivery
-        return Delivery(DeliveryParts(self.store, self.clients, self, settings, self.name, self.clock, self.hooks))
+        return Delivery(
+            DeliveryParts(self.store, self.clients, self, settings, self.name, self.clock, self.hooks, self.outbound, self.public_keys)
+        )
 
     def start_delivery(self) -> None:
         """Begin to tell RPs over the back channel, in threads of this process; once, and after any fork.
@@ -74,6 +76,7 @@ class LogoutTokenSeam(EndSessionSeam):
         delivery, self.delivery = self.delivery, None
         if isinstance(delivery, Delivery):
             delivery.stop(timeout_s)
+        self.outbound.stop()
 
     def _key_of(self, alg: str, client: Mapping[str, Any]) -> jose.Key:
         if alg in jose.MAC_ALGS:

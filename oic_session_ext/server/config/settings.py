@@ -26,6 +26,7 @@ from .listen import ListenSettings
 from .login import LoginSettings
 from .logout import LogoutSettings
 from .operations import KeySource, LoggingSettings, MetricsSettings, PageSettings
+from .outbound import OutboundSection
 from .registration import RegistrationSettings, RequestObjectSection
 from .session import SessionManagementSection, SessionSettings, TokenSettings
 from .types import SecretSource, SettingsSection, base_folder
@@ -108,6 +109,9 @@ class ServerSettings(SettingsSection):
     logout: LogoutSettings = LogoutSettings()
     """RP-Initiated Logout 1.0."""
 
+    outbound: OutboundSection = OutboundSection()
+    """Requests to clients' servers."""
+
     tokens: TokenSettings = TokenSettings()
     """Codes and tokens."""
 
@@ -163,7 +167,10 @@ class ServerSettings(SettingsSection):
             session_cookie=self.session.cookie,
             **self.session.model_dump(exclude={"cookie"}),
             logout_deadline_s=self.logout.deadline_s,
-            delivery=self.logout.delivery_settings(),
+            delivery=self.logout.delivery_settings().model_copy(
+                update={"max_waiting_threads": self.outbound.waiting_threads(self.listen.threads)}
+            ),
+            outbound=self.outbound.outbound_settings(self.listen.threads),
             **self.logout.model_dump(exclude={"deadline_s", "frontchannel", "backchannel"}),
             **self.tokens.model_dump(),
         )

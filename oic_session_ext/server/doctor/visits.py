@@ -7,21 +7,24 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import cached_property
+from ipaddress import ip_network
 from types import MappingProxyType
 
-import requests
-from urllib3.exceptions import HTTPError
-
+from ...settings import OutboundSettings
+from ...web.address_guard import AddressGuard
+from ...web.outbound.failures import RequestFailed
+from ...web.outbound.outbound import Outbound
 from .finding import Finding, Severity
 
 _TIMEOUT_S = 5
-_MOST_BYTES = 65536
 _SKEW_S = 10
+_EVERYWHERE = AddressGuard([ip_network("0.0.0.0/0"), ip_network("::/0")])
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer: `headers` by names in lower case, a repeated one joined; at most 64 KiB of the body."""
+    """An answer: `headers` by names in lower case, a repeated one joined; `body` has at most 64 KiB."""
 
     status: int
     headers: MappingProxyType[str, str]
@@ -34,24 +37,25 @@ class NotReached(Exception):
 
 @dataclass
 class Visits:
-    """Gets pages, follows no redirect, takes no proxy. `ca_file`: the certificates to check by, None for those of the system."""
+    """Gets pages, follows no redirect, uses no proxy. `ca_file`: the certificates to check by, None for those of the system."""
 
     ca_file: str | None = None
     clock: Callable[[], float] = time.time
     _skews_s: list[float] = field(default_factory=list)
 
     def get(self, uri: str) -> Answer:
-        """Return the answer. Raises: NotReached: there is none within a few seconds, or its certificate is not good."""
-        with requests.Session() as session:
-            session.trust_env = False
-            try:
-                with session.get(uri, timeout=_TIMEOUT_S, allow_redirects=False, stream=True, verify=self.ca_file or True) as response:
-                    headers = {name.lower(): value for name, value in response.headers.items()}
-                    body = response.raw.read(_MOST_BYTES, decode_content=True)
-            except (requests.RequestException, HTTPError, ValueError, OSError) as err:  # HTTPError: of the body
-                raise NotReached(_reason(err)) from err
-        self._note_clock(headers.get("date", ""))
-        return Answer(response.status_code, MappingProxyType(headers), body)
+        """Return the answer. Raises: NotReached: there is none within a few seconds, or its certificate is not accepted."""
+        try:
+            response = self._outbound.result_of(self._outbound.fetch(uri, "*/*"))
+        except (RequestFailed, OSError) as err:
+            raise NotReached(_reason(err)) from err
+        self._note_clock(response.headers.get("date", ""))
+        return Answer(response.status, MappingProxyType(dict(response.headers)), response.body)
+
+    @cached_property
+    def _outbound(self) -> Outbound:
+        never = OutboundSettings(timeout_s=_TIMEOUT_S, breaker_failures=1_000_000)
+        return Outbound(_EVERYWHERE, never, ca_file=self.ca_file)
 
     def examine_clock(self) -> Iterator[Finding]:
         """Yield when this machine's clock is not that of the others who were visited."""
@@ -72,8 +76,9 @@ class Visits:
 
 
 def _reason(err: Exception) -> str:
-    """Return the innermost cause in a few words."""
+    """Return the problem, and its innermost cause in a few words."""
     cause: BaseException = err
-    while (inner := cause.__context__ or cause.__cause__) is not None:
+    while (inner := cause.__cause__ or cause.__context__) is not None:
         cause = inner
-    return f"{type(cause).__name__}: {cause}"[:200]
+    text = "" if cause is err else f" ({type(cause).__name__}: {cause})"
+    return f"{err}{text}"[:200]

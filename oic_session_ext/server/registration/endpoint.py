@@ -25,7 +25,7 @@ from ...provider import WebRequest
 from ...provider.request.responses import RawResponse, json_response
 from ...provider.request.scope import RequestScope
 from ...store.changes import DeleteGrant
-from ...web.guarded_fetch import FetchFailed
+from ...web.guarded_fetch import FetchFailed, FetchRefused
 from ...web.parameters import parse_parameters, single_values
 from ..config.client import ClientSettings
 from ..config.registration import RegistrationSettings
@@ -159,6 +159,8 @@ class Registration:
             return
         try:
             listed = self._op.guarded_fetch.json(client.sector_identifier_uri)
+        except FetchRefused:  # the same request may succeed a moment later
+            raise
         except FetchFailed as err:
             raise ProtocolError(f"sector_identifier_uri: {err}", error="invalid_client_metadata") from err
         if not isinstance(listed, list) or not all(uri in listed for uri in client.redirect_uris):

@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 
-from oic_session_ext.logout.backchannel.http_client import HttpPoster, PostAnswer, PostFailed
 from oic_session_ext.web.address_guard import AddressGuard
+from oic_session_ext.web.outbound.failures import RequestFailed
+from oic_session_ext.web.outbound.http_answer import HttpAnswer
+from oic_session_ext.web.outbound.http_client import HttpClient
+from oic_session_ext.web.outbound.name_lookup import NameLookup
 from tests.flows.test_tls import make_certificate
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -27,6 +30,10 @@ def in_a_loop_of_its_own(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Run it to its end in another thread: in this one Playwright may have left its loop running."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coroutine).result()
+
+
+def names() -> NameLookup:
+    return NameLookup(threads=8, cache_s=0)
 
 
 Serve = Callable[["Rp", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -80,29 +87,35 @@ async def running(serve: Serve, **options: Any) -> Any:
     rp = Rp(serve)
     server = await asyncio.start_server(rp.connected, "127.0.0.1", 0)
     rp.port = server.sockets[0].getsockname()[1]
-    given: dict[str, Any] = {"tls": TLS, "timeout_s": 20, "connect_timeout_s": 20, "guard": AddressGuard(LOOPBACK)} | options
-    poster = HttpPoster(**given)
+    given: dict[str, Any] = {
+        "tls": TLS,
+        "timeout_s": 20,
+        "connect_timeout_s": 20,
+        "guard": AddressGuard(LOOPBACK),
+        "names": names(),
+    } | options
+    client = HttpClient(**given)
     try:
-        yield rp, poster
+        yield rp, client
     finally:
-        await poster.close()
+        await client.close()
         server.close()
         for _ in range(3):
             await asyncio.sleep(0)
 
 
-def run(test: Callable[[Rp, HttpPoster], Coroutine[Any, Any, Any]], serve: Serve, **options: Any) -> Any:
+def run(test: Callable[[Rp, HttpClient], Coroutine[Any, Any, Any]], serve: Serve, **options: Any) -> Any:
     async def main() -> Any:
-        async with running(serve, **options) as (rp, poster):
-            return await test(rp, poster)
+        async with running(serve, **options) as (rp, client):
+            return await test(rp, client)
 
     return in_a_loop_of_its_own(main())
 
 
 def problem_of(serve: Serve, **options: Any) -> str:
-    async def post(rp: Rp, poster: HttpPoster) -> str:
-        with pytest.raises(PostFailed) as caught:
-            await poster.post(rp.uri(), b"logout_token=x")
+    async def post(rp: Rp, client: HttpClient) -> str:
+        with pytest.raises(RequestFailed) as caught:
+            await client.post(rp.uri(), b"logout_token=x")
         return caught.value.problem
 
     return run(post, serve, **options)
@@ -110,8 +123,8 @@ def problem_of(serve: Serve, **options: Any) -> str:
 
 @pytest.mark.spec("BC-30", "BC-31")
 def test_the_request_is_a_form_at_the_registered_uri_byte_for_byte() -> None:
-    async def post(rp: Rp, poster: HttpPoster) -> bytes:
-        await poster.post(rp.uri("/a%2Fb/../c?x=1&y=%20&&z"), b"logout_token=x.y.z")
+    async def post(rp: Rp, client: HttpClient) -> bytes:
+        await client.post(rp.uri("/a%2Fb/../c?x=1&y=%20&&z"), b"logout_token=x.y.z")
         return rp.requests[0].replace(str(rp.port).encode(), b"PORT")
 
     head, _, body = run(post, answering(OK)).partition(b"\r\n\r\n")
@@ -128,8 +141,8 @@ def test_the_request_is_a_form_at_the_registered_uri_byte_for_byte() -> None:
 
 @pytest.mark.parametrize(("path", "target"), [("", b"POST / "), ("?a=b", b"POST /?a=b "), ("/#x", b"POST / ")])
 def test_a_uri_without_a_path_is_asked_for_the_root(path: str, target: bytes) -> None:
-    async def post(rp: Rp, poster: HttpPoster) -> bytes:
-        await poster.post(rp.uri(path), b"")
+    async def post(rp: Rp, client: HttpClient) -> bytes:
+        await client.post(rp.uri(path), b"")
         return rp.requests[0]
 
     assert run(post, answering(OK)).startswith(target)
@@ -148,26 +161,26 @@ def test_a_uri_without_a_path_is_asked_for_the_root(path: str, target: bytes) ->
     ],
 )
 def test_the_status_of_every_kind_of_answer_is_read(answer: bytes) -> None:
-    async def post(rp: Rp, poster: HttpPoster) -> PostAnswer:
-        return await poster.post(rp.uri(), b"")
+    async def post(rp: Rp, client: HttpClient) -> HttpAnswer:
+        return await client.post(rp.uri(), b"")
 
     assert run(post, answering(answer)).status in (200, 204)
 
 
 def test_the_answers_retry_after_and_the_beginning_of_its_body_are_handed_on() -> None:
-    async def post(rp: Rp, poster: HttpPoster) -> PostAnswer:
-        return await poster.post(rp.uri(), b"")
+    async def post(rp: Rp, client: HttpClient) -> HttpAnswer:
+        return await client.post(rp.uri(), b"")
 
     body = b"e" * 1000
     answer = run(post, answering(b"HTTP/1.1 503 No\r\nRetry-After: 7\r\nContent-Length: 1000\r\n\r\n" + body))
 
-    assert answer == PostAnswer(503, "7", body[:300])
+    assert (answer.status, answer.headers["retry-after"], answer.body[:300]) == (503, "7", body[:300])
 
 
 def test_connections_are_used_again() -> None:
-    async def post(rp: Rp, poster: HttpPoster) -> int:
+    async def post(rp: Rp, client: HttpClient) -> int:
         for _ in range(3):
-            await poster.post(rp.uri(), b"")
+            await client.post(rp.uri(), b"")
         return rp.connections
 
     assert run(post, answering(OK, OK, OK)) == 1
@@ -179,9 +192,9 @@ def test_a_kept_connection_that_the_rp_has_closed_is_replaced_without_a_failure(
         writer.write(OK)
         await writer.drain()
 
-    async def post(rp: Rp, poster: HttpPoster) -> int:
+    async def post(rp: Rp, client: HttpClient) -> int:
         for _ in range(3):
-            assert (await poster.post(rp.uri(), b"")).status == 200
+            assert (await client.post(rp.uri(), b"")).status == 200
             for _ in range(20):
                 await asyncio.sleep(0)  # the loop hears of the end of the connection
         return rp.connections
@@ -190,8 +203,8 @@ def test_a_kept_connection_that_the_rp_has_closed_is_replaced_without_a_failure(
 
 
 def test_an_answer_that_nobody_asked_for_is_never_taken_for_that_to_the_next_request() -> None:
-    async def post(rp: Rp, poster: HttpPoster) -> list[int]:
-        return [(await poster.post(rp.uri(), b"")).status for _ in range(2)]
+    async def post(rp: Rp, client: HttpClient) -> list[int]:
+        return [(await client.post(rp.uri(), b"")).status for _ in range(2)]
 
     two = OK + b"HTTP/1.1 299 Not asked for\r\nContent-Length: 0\r\n\r\n"
 
@@ -207,8 +220,8 @@ def test_an_answer_with_a_body_of_any_size_costs_its_head_alone() -> None:
             writer.write(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
             await writer.drain()
 
-    async def post(rp: Rp, poster: HttpPoster) -> PostAnswer:
-        return await poster.post(rp.uri(), b"")
+    async def post(rp: Rp, client: HttpClient) -> HttpAnswer:
+        return await client.post(rp.uri(), b"")
 
     assert run(post, endless).status == 400
 
@@ -259,10 +272,10 @@ def test_a_connection_that_is_never_accepted_is_given_up_on_in_time() -> None:
             for one in waiting:
                 one.setblocking(False)
                 one.connect_ex(("127.0.0.1", port))
-            poster = HttpPoster(AddressGuard(LOOPBACK), timeout_s=10, connect_timeout_s=0.3, tls=TLS)
-            with pytest.raises(PostFailed) as caught:
-                await poster.post(f"http://127.0.0.1:{port}/", b"")
-            await poster.close()
+            client = HttpClient(AddressGuard(LOOPBACK), timeout_s=10, connect_timeout_s=0.3, tls=TLS, names=names())
+            with pytest.raises(RequestFailed) as caught:
+                await client.post(f"http://127.0.0.1:{port}/", b"")
+            await client.close()
             for one in waiting:
                 one.close()
             return caught.value.problem
@@ -271,11 +284,11 @@ def test_a_connection_that_is_never_accepted_is_given_up_on_in_time() -> None:
 
 
 def test_a_refused_connection_is_told_as_such() -> None:
-    async def post(rp: Rp, poster: HttpPoster) -> str:
+    async def post(rp: Rp, client: HttpClient) -> str:
         with socket.socket() as held:
             held.bind(("127.0.0.1", 0))
-            with pytest.raises(PostFailed) as caught:
-                await poster.post(f"http://127.0.0.1:{held.getsockname()[1]}/", b"")
+            with pytest.raises(RequestFailed) as caught:
+                await client.post(f"http://127.0.0.1:{held.getsockname()[1]}/", b"")
         return caught.value.problem
 
     assert run(post, answering()) == "connect_refused"
@@ -300,9 +313,9 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
 @pytest.mark.spec("SEC-08")
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"])
 def test_nothing_is_sent_to_an_address_that_is_not_allowed(host: str) -> None:
-    async def post(rp: Rp, poster: HttpPoster) -> tuple[str, int]:
-        with pytest.raises(PostFailed) as caught:
-            await poster.post(rp.uri(host=host), b"")
+    async def post(rp: Rp, client: HttpClient) -> tuple[str, int]:
+        with pytest.raises(RequestFailed) as caught:
+            await client.post(rp.uri(host=host), b"")
         return caught.value.problem, rp.connections
 
     assert run(post, answering(OK), guard=AddressGuard()) == ("address_refused", 0)
@@ -312,9 +325,9 @@ def test_nothing_is_sent_to_an_address_that_is_not_allowed(host: str) -> None:
 def test_a_public_name_that_resolves_to_an_inner_address_is_not_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve_to(monkeypatch, "127.0.0.1", "::1", "10.0.0.1", "169.254.169.254")
 
-    async def post(rp: Rp, poster: HttpPoster) -> tuple[str, int]:
-        with pytest.raises(PostFailed) as caught:
-            await poster.post(rp.uri(host="rp.example.org"), b"")
+    async def post(rp: Rp, client: HttpClient) -> tuple[str, int]:
+        with pytest.raises(RequestFailed) as caught:
+            await client.post(rp.uri(host="rp.example.org"), b"")
         return caught.value.problem, rp.connections
 
     assert run(post, answering(OK), guard=AddressGuard()) == ("address_refused", 0)
@@ -323,8 +336,8 @@ def test_a_public_name_that_resolves_to_an_inner_address_is_not_connected_to(mon
 def test_of_a_names_addresses_the_next_one_is_tried_when_one_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_up = resolve_to(monkeypatch, "::1", "127.0.0.1")
 
-    async def post(rp: Rp, poster: HttpPoster) -> int:
-        return (await poster.post(rp.uri(host="rp.example.org"), b"")).status
+    async def post(rp: Rp, client: HttpClient) -> int:
+        return (await client.post(rp.uri(host="rp.example.org"), b"")).status
 
     assert run(post, answering(OK)) == 200
     assert looked_up == ["rp.example.org"]
@@ -332,9 +345,9 @@ def test_of_a_names_addresses_the_next_one_is_tried_when_one_does_not_answer(mon
 
 @pytest.mark.parametrize("host", ["no-such-name.invalid", "a" * 64 + ".example.org"])
 def test_a_name_that_resolves_to_nothing_is_told_as_such(host: str) -> None:
-    async def post(rp: Rp, poster: HttpPoster) -> str:
-        with pytest.raises(PostFailed) as caught:
-            await poster.post(rp.uri(host=host), b"")
+    async def post(rp: Rp, client: HttpClient) -> str:
+        with pytest.raises(RequestFailed) as caught:
+            await client.post(rp.uri(host=host), b"")
         return caught.value.problem
 
     assert run(post, answering(OK)) == "dns"
@@ -342,9 +355,9 @@ def test_a_name_that_resolves_to_nothing_is_told_as_such(host: str) -> None:
 
 @pytest.mark.parametrize("path", ["/a b", "/a\r\nX-Header: y", "/ä", "/a\tb"])
 def test_a_uri_that_would_write_headers_of_its_own_is_not_sent_to(path: str) -> None:
-    async def post(rp: Rp, poster: HttpPoster) -> tuple[str, int]:
-        with pytest.raises(PostFailed) as caught:
-            await poster.post(rp.uri(path), b"")
+    async def post(rp: Rp, client: HttpClient) -> tuple[str, int]:
+        with pytest.raises(RequestFailed) as caught:
+            await client.post(rp.uri(path), b"")
         return caught.value.problem, rp.connections
 
     assert run(post, answering(OK)) == ("bad_uri", 0)
@@ -354,8 +367,8 @@ def test_a_uri_that_would_write_headers_of_its_own_is_not_sent_to(path: str) -> 
 def test_proxies_of_the_environment_are_not_used(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "http://127.0.0.1:1")
 
-    async def post(rp: Rp, poster: HttpPoster) -> int:
-        return (await poster.post(rp.uri(), b"")).status
+    async def post(rp: Rp, client: HttpClient) -> int:
+        return (await client.post(rp.uri(), b"")).status
 
     assert run(post, answering(OK)) == 200
 
@@ -371,11 +384,11 @@ async def post_over_tls(folder: Path, host: str, *, is_trusted: bool) -> int:
     rp = Rp(answering(OK))
     server = await asyncio.start_server(rp.connected, "127.0.0.1", 0, ssl=context)
     rp.port = server.sockets[0].getsockname()[1]
-    poster = HttpPoster(AddressGuard(LOOPBACK), timeout_s=20, connect_timeout_s=20, tls=tls)
+    client = HttpClient(AddressGuard(LOOPBACK), timeout_s=20, connect_timeout_s=20, tls=tls, names=names())
     try:
-        return (await poster.post(rp.uri(host=host).replace("http:", "https:"), b"")).status
+        return (await client.post(rp.uri(host=host).replace("http:", "https:"), b"")).status
     finally:
-        await poster.close()
+        await client.close()
         server.close()
         for _ in range(5):
             await asyncio.sleep(0)
@@ -388,7 +401,7 @@ def test_an_rp_whose_certificate_is_good_is_told(tmp_path: Path) -> None:
 @pytest.mark.spec("BC-38")
 @pytest.mark.parametrize(("host", "is_trusted"), [("localhost", False), ("127.0.0.1", True)], ids=["unknown authority", "another name"])
 def test_an_rp_whose_certificate_is_not_good_is_not_told(tmp_path: Path, host: str, is_trusted: bool) -> None:
-    with pytest.raises(PostFailed) as caught:
+    with pytest.raises(RequestFailed) as caught:
         in_a_loop_of_its_own(post_over_tls(tmp_path, host, is_trusted=is_trusted))
 
     assert caught.value.problem == "tls"
