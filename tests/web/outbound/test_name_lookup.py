@@ -50,7 +50,8 @@ class Monotonic:
 
 
 def lookup(resolver: Resolver, **options: Any) -> NameLookup:
-    return NameLookup(**({"threads": 8, "cache_s": 30, "resolve": resolver} | options))
+    given: dict[str, Any] = {"threads": 8, "cache_s": 30, "resolve": resolver} | options
+    return NameLookup(**given)
 
 
 def until_asked(resolver: Resolver, count: int) -> None:
