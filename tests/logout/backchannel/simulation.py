@@ -52,6 +52,7 @@ class Simulation:
     clients: Any = field(default_factory=Clients)
     answers: Callable[[LogoutNotice], AttemptResult] = lambda _: DELIVERED
     jitter: float = 0.0
+    keys: Any = None
 
     def __post_init__(self) -> None:
         self.events: list[Event] = []
@@ -62,7 +63,14 @@ class Simulation:
         self.flights: list[Prepared] = []
         self.dispatch = Scheduler(self.settings, self.clock, lambda: self.jitter)
         parts = DeliveryParts(
-            self.store, self.clients, self.signer, self.settings, "https://op.example.org", self.clock, Hooks(self.events.append)
+            self.store,
+            self.clients,
+            self.signer,
+            self.settings,
+            "https://op.example.org",
+            self.clock,
+            Hooks(self.events.append),
+            keys=self.keys,
         )
         self.worker = NoticeWorker(parts, self.dispatch, self.pump)
 
@@ -89,6 +97,7 @@ class Simulation:
 
     def step(self) -> None:
         """Lease, answer what was under way, record."""
+        self.worker.offer_awaited()
         self.worker.lease()
         flights, self.flights = self.flights, []
         for prepared in flights:
