@@ -18,17 +18,17 @@ from tests.wsgi_browser import FORM
 
 PACKAGE = Path(oic_session_ext.__file__).parent
 PLACES = {
-    "confirmation.py": {"take_confirmation": "whose question an answer belongs to; the answer itself is found by its digest"},
-    "session_state.py": {"verify_session_state": "an RP's session_state"},
-    "request_uri.py": {"_is_hash_of": "a request object with the hash in its address: no secret, and none the worse for it"},
-    "provider/client_authentication.py": {"_is_equal": "a client's secret"},
-    "provider/issued_tokens.py": {"is_current_refresh_token": "a refresh token, where pyoidc's own database keeps it"},
-    "provider/token_endpoint.py": {"_check_pkce": "a code_verifier"},
-    "provider/tokens.py": {"valid": "a refresh token, by its digest"},
-    "server/registration.py": {"_replace": "a client's secret in an update", "_authorized": "a registration access token, by its digest"},
-    "server/settings.py": {"_holds": "the initial access token and the token of the metrics"},
+    "logout/confirmation.py": {"take_confirmation": "whose question an answer belongs to; the answer itself is found by its digest"},
+    "session_management/session_state.py": {"verify_session_state": "an RP's session_state"},
+    "clients/request_uris.py": {"_is_hash_of": "a request object with the hash in its address: no secret, and none the worse for it"},
+    "provider/clients/authentication.py": {"_is_equal": "a client's secret"},
+    "provider/tokens/issued_token.py": {"is_current_refresh_token": "a refresh token, where pyoidc's own database keeps it"},
+    "provider/tokens/token_endpoint.py": {"_check_pkce": "a code_verifier"},
+    "provider/tokens/sealed_token.py": {"valid": "a refresh token, by its digest"},
+    "server/registration/endpoint.py": {"_replace": "a client's secret in an update", "_authorized": "a registration access token, by its digest"},
+    "server/config/types.py": {"_holds": "the initial access token and the token of the metrics"},
     "server/users.py": {"_is_match": "a password, where benchmarks have a cheap digest of it; else argon2 compares"},
-    "server/web_session.py": {"__init__": "the signature of a web session's id", "check_csrf_token": "a form's token"},
+    "server/login/web_session.py": {"__init__": "the signature of a web session's id", "check_csrf_token": "a form's token"},
 }
 """File, function, and what it compares. What is looked up by the digest of a random secret needs no comparison (opaque_secret.py)."""
 
