@@ -25,7 +25,10 @@ PLACES = {
     "provider/tokens/issued_token.py": {"is_current_refresh_token": "a refresh token, where pyoidc's own database keeps it"},
     "provider/tokens/token_endpoint.py": {"_check_pkce": "a code_verifier"},
     "provider/tokens/sealed_token.py": {"valid": "a refresh token, by its digest"},
-    "server/registration/endpoint.py": {"_replace": "a client's secret in an update", "_authorized": "a registration access token, by its digest"},
+    "server/registration/endpoint.py": {
+        "_replace": "a client's secret in an update",
+        "_authorized": "a registration access token, by its digest",
+    },
     "server/config/types.py": {"_holds": "the initial access token and the token of the metrics"},
     "server/users.py": {"_is_match": "a password, where benchmarks have a cheap digest of it; else argon2 compares"},
     "server/login/web_session.py": {"__init__": "the signature of a web session's id", "check_csrf_token": "a form's token"},
