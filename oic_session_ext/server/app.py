@@ -103,6 +103,6 @@ def _pages(op: BundledProvider, settings: ServerSettings, secrets: SecretRing) -
     is_https = settings.issuer.startswith("https:")
     application.wsgiapp.pipeline[:] = [
         ("last_resort", lambda app: LastResort(app, op)),
-        ("web_session", lambda app: web_session_middleware(app, store=op.store, clock=op.clock, secrets=secrets, is_https=is_https)),
+        ("web_session", lambda app: web_session_middleware(app, secrets=secrets, is_https=is_https)),
     ]
     return application

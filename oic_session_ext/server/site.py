@@ -18,6 +18,7 @@ from .login.front_page import FrontPage
 from .login.known_browser import KnownBrowsers
 from .login.login_page import LoginPage
 from .login.throttle import LoginThrottle
+from .login.waiting_request import WaitingRequests
 from .login.web_session import WebSession
 from .op import CONSENT_URL, LOGIN_URL, BundledProvider
 
@@ -65,7 +66,9 @@ class Site:
             lifetime_s=settings.login.throttle.remember_browsers_s,
             clock=op.clock,
         )
-        login, consent, front = LoginPage(op, throttle, browsers, op.clock), ConsentPage(op), FrontPage(op)
+        requests = WaitingRequests(op.secrets, op.clock)
+        login, consent = LoginPage(op, throttle, browsers, requests, op.clock), ConsentPage(op, requests, op.clock)
+        front = FrontPage(op)
         self._op = op
         self._login = Route(
             "login", f"{base}/{LOGIN_URL}", ("GET", "POST"), lambda request: login.answer(request, _web_session()), op.error_page

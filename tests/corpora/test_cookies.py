@@ -71,7 +71,7 @@ def test_the_login_pages_session_that_was_planted_gives_its_planter_nothing(op: 
     victim.sign_in(user="alice")
 
     assert not attacker.is_signed_in()
-    assert attacker.get("/consent?request_id=x").status == 400
+    assert attacker.get("/consent?waiting=x").status == 400
 
 
 # -- tossing ----------------------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def test_a_second_cookie_of_ours_signs_nobody_in_as_its_tosser(op: Op, cookie: s
     tossed = toss.format(name=name, theirs=attacker.jar[name], own=header_of(victim.jar))
 
     assert user_of(op.browser(), tossed) in ("alice", None)
-    for path in ("/login", "/consent?request_id=x", "/authorization?client_id=web", "/end_session", "/check_session", "/nothing"):
+    for path in ("/login", "/consent?waiting=x", "/authorization?client_id=web", "/end_session", "/check_session", "/nothing"):
         assert op.browser().send("GET", path, headers={"Cookie": tossed}).status < 500
     assert user_of(op.browser(), header_of(victim.jar)) == "alice"
 

@@ -77,7 +77,7 @@ LOGOUT = {
 PAGES = [
     *(("/authorization", REQUEST, name) for name in REQUEST),
     *(("/login", REQUEST, name) for name in ("client_id", "login_hint", "ui_locales", "state")),
-    *(("/consent", {"request_id": "x"}, name) for name in ("request_id",)),
+    *(("/consent", {"waiting": "x"}, name) for name in ("waiting",)),
     *(("/end_session", LOGOUT, name) for name in LOGOUT),
     ("/", {}, "client_id"),
     ("/nothing", {}, "x"),

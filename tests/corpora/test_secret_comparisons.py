@@ -31,8 +31,8 @@ PLACES = {
     },
     "server/config/types.py": {"_holds": "the initial access token and the token of the metrics"},
     "server/users.py": {"_is_match": "a password, where benchmarks have a cheap digest of it; else argon2 compares"},
-    "server/login/known_browser.py": {"id_for": "the tag of a known browser's cookie"},
-    "server/login/web_session.py": {"__init__": "the signature of a web session's id", "check_csrf_token": "a form's token"},
+    "server/login/known_browser.py": {"id_for": "the proof that a user has signed in in this browser before"},
+    "server/login/web_session.py": {"__init__": "the signature of a web session's id", "is_csrf_token": "a form's token"},
 }
 """File, function, and what it compares. What is looked up by the digest of a random secret needs no comparison (opaque_secret.py)."""
 

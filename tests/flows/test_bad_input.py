@@ -62,10 +62,10 @@ ENDPOINTS = {
     "check_session_status": Endpoint("POST", "/check_session_status", ASKED, {"Origin": ISSUER}),
     "userinfo POST": Endpoint("POST", "/userinfo", {"access_token": "x"}, {}),
     "login GET": Endpoint("GET", "/login", AUTHORIZATION, {}),
-    "login POST": Endpoint("POST", "/login", {"csrf": "x", "request_id": "x", "username": "alice", "password": "wonderland"}, {}),
+    "login POST": Endpoint("POST", "/login", {"csrf": "x", "waiting": "x", "username": "alice", "password": "wonderland"}, {}),
     "consent GET": Endpoint("GET", "/consent", AUTHORIZATION, {}),
-    "consent resumed": Endpoint("GET", "/consent", {"request_id": "x"}, {}),
-    "consent POST": Endpoint("POST", "/consent", {"csrf": "x", "request_id": "x", "allow": "yes"}, {}),
+    "consent resumed": Endpoint("GET", "/consent", {"waiting": "x"}, {}),
+    "consent POST": Endpoint("POST", "/consent", {"csrf": "x", "waiting": "x", "allow": "yes"}, {}),
 }
 CASES = [(name, parameter) for name, endpoint in ENDPOINTS.items() for parameter in endpoint.params]
 VALUES = {

@@ -33,7 +33,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
     "login": {
         "action": "/login",
         "csrf": "token",
-        "request_id": "r1",
+        "waiting": "r1",
         "login_hint": "alice",
         "client_name": "Mail",
         "problem": "wrong_credentials",
@@ -41,7 +41,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
     "consent": {
         "action": "/consent",
         "csrf": "token",
-        "request_id": "r1",
+        "waiting": "r1",
         "client_name": "Mail",
         "username": "alice",
         "scopes": ["openid", "calendar"],

@@ -72,7 +72,7 @@ def test_the_login_form_carries_what_binds_it_and_what_password_managers_need(re
     fields = {field["name"]: field for field in parse(render("login", login_hint=None, problem=None)).all("input")}
 
     assert fields["csrf"]["value"] == "token"
-    assert fields["request_id"]["value"] == "r1"
+    assert fields["waiting"]["value"] == "r1"
     assert (fields["username"]["autocomplete"], fields["username"]["value"]) == ("username", "")
     assert (fields["password"]["autocomplete"], fields["password"]["type"]) == ("current-password", "password")
     assert "value" not in fields["password"]

@@ -44,7 +44,7 @@ def test_locales_that_we_do_not_have_fall_back_to_english(pages: Pages, ui_local
 )
 def test_the_first_wanted_language_that_we_have_is_used(translated: Pages, ui_locales: tuple[str, ...], title: str, language: str) -> None:
     page = translated.render(
-        "login", ui_locales=ui_locales, action="/", csrf="", request_id="", login_hint=None, client_name=None, problem=None
+        "login", ui_locales=ui_locales, action="/", csrf="", waiting="", login_hint=None, client_name=None, problem=None
     )
 
     assert f'<html lang="{language}"' in page.body.decode()

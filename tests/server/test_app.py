@@ -192,21 +192,25 @@ def test_a_bug_is_a_500_that_tells_nothing_and_a_log_that_tells_all_but_secrets(
     assert "c2VjcmV0" not in caplog.text
 
 
-def test_a_web_session_that_cannot_be_kept_is_a_503(op: Op, browser: OpBrowser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sign_in_that_cannot_be_kept_is_a_503_and_its_page_needs_no_store(
+    op: Op, browser: OpBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise StoreUnavailable("gone")
 
     monkeypatch.setattr(MemoryStore, "commit", fail)
+    page = browser.get("/login")
 
-    assert browser.get("/login").status == 503
+    assert page.status == 200
+    assert browser.enter(page).status == 503
 
 
 def test_a_fault_outside_of_every_handler_is_a_page_too(browser: OpBrowser, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("a secret of ours")
 
-    monkeypatch.setattr(MemoryStore, "ephemeral", fail)
-    monkeypatch.setattr(MemoryStore, "commit", fail)
+    monkeypatch.setattr("oic_session_ext.server.login.web_session.SignedIdSession.load", fail)
+    browser.get("/login")
 
     answer = browser.get("/login")
 

@@ -11,10 +11,13 @@ from ...errors import InvalidRequest
 
 
 def check_form_origin(headers: Mapping[str, str], origin: str) -> None:
-    """Let a form pass that the browser says is from `origin`, our own, or of which it says nothing.
+    """Accept a form that came from `origin`, this OP's own, or of which the browser reports no origin.
 
-    Raises: InvalidRequest: it is from another origin (403), so somebody may be signed in as somebody else unawares (OIDCC-3.1.2.3).
+    A page that a proxy gave `Referrer-Policy: no-referrer` sends `Origin: null`; then `Sec-Fetch-Site` decides, which no page can forge.
+
+    Raises: InvalidRequest: it is from another origin (403): it could sign the user in as another user (OIDCC-3.1.2.3).
     """
-    is_foreign = headers.get("origin", origin) != origin
-    if is_foreign or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    site, sender = headers.get("sec-fetch-site"), headers.get("origin", origin)
+    is_ours = sender == origin or (sender == "null" and site == "same-origin")
+    if not is_ours or site not in (None, "same-origin", "none"):
         raise InvalidRequest("this form was sent from another site; go back to the application and try again", status=403)

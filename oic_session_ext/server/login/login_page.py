@@ -23,7 +23,8 @@ from ..op import CONSENT_URL, LOGIN_URL, PASSWORD_ACR, BundledProvider, ConsentR
 from .csrf_origin import check_form_origin
 from .known_browser import KnownBrowsers
 from .throttle import LoginThrottle
-from .web_session import WaitingRequest, WebSession
+from .waiting_request import WaitingRequest, WaitingRequests, known_parameters
+from .web_session import WebSession
 
 logger = logging.getLogger("oic_session_ext")
 
@@ -31,10 +32,13 @@ logger = logging.getLogger("oic_session_ext")
 class LoginPage:
     """Shows the form, checks what comes back, and carries the waiting request on."""
 
-    def __init__(self, op: BundledProvider, throttle: LoginThrottle, browsers: KnownBrowsers, clock: Clock) -> None:
+    def __init__(
+        self, op: BundledProvider, throttle: LoginThrottle, browsers: KnownBrowsers, requests: WaitingRequests, clock: Clock
+    ) -> None:
         self._op = op
         self._throttle = throttle
         self._browsers = browsers
+        self._requests = requests
         self._clock = clock
         self._path = f"{op.base_path}/{LOGIN_URL}"
 
@@ -44,19 +48,20 @@ class LoginPage:
             return self._show(request, web)
         check_form_origin(request.headers, self._op.origin)
         form = single_values(parse_parameters(request.parameters()))
-        web.check_csrf_token(form.get("csrf", ""))
-        return self._go_on(request, web, form) if "continue" in form else self._sign_in(request, web, form)
+        waiting = self._requests.open(form.get("waiting", ""))
+        if waiting is None:
+            raise InvalidRequest("this form is not from this sign-in page; go back to the application and try again")
+        if not web.is_csrf_token(form.get("csrf", "")):  # the browser was closed since, or sends no cookie: the same form once more
+            return self._again(request, web, form, waiting, "expired", 400)
+        return self._go_on(request, web, waiting) if "continue" in form else self._sign_in(request, web, form, waiting)
 
     def _show(self, request: WebRequest, web: WebSession) -> Response:
-        query = request.query
-        if not query:
-            return self._form(web, request_id="", query="")
-        context = check_authorization_request(query, client=self._op.client, verify_hint=self._op.verify_hint)
-        request_id = web.wait(query)
+        if not request.query:
+            return self._form(web, WaitingRequest(""))
+        context = check_authorization_request(request.query, client=self._op.client, verify_hint=self._op.verify_hint)
         session = self._session_to_choose(request, context)
-        if session is not None:
-            web.ask(request_id, session.id)
-        return self._form(web, request_id=request_id, query=query, account=None if session is None else session.uid)
+        waiting = WaitingRequest(known_parameters(request.query), asked_of=None if session is None else session.id)
+        return self._form(web, waiting, account=None if session is None else session.uid)
 
     def _session_to_choose(self, request: WebRequest, context: AuthorizationContext) -> OpSession | None:
         """Return the session that the user may choose to go on with, None where only a login answers the request (OIDCC-3.1.2.1)."""
@@ -68,22 +73,15 @@ class LoginPage:
         client: Any = self._op.client(context.client_id)
         return session if context.subs is None or self._op.sub_of(session.uid, client) in context.subs else None
 
-    def _go_on(self, request: WebRequest, web: WebSession, form: Mapping[str, str]) -> Response:
+    def _go_on(self, request: WebRequest, web: WebSession, waiting: WaitingRequest) -> Response:
         """Carry the waiting request on as the user who is signed in already and has just been chosen."""
-        waiting = web.waiting(form.get("request_id", ""))
-        if waiting is None:
-            raise InvalidRequest("this sign-in was open for too long; go back to the application and try again")
         session = self._op.session_of(request.cookie)
-        if session is None or session.id != waiting.asked_of:  # it was not offered, or somebody else has signed in meanwhile
+        if session is None or session.id != waiting.asked_of:  # it was not offered, or another user has signed in meanwhile
             return RedirectResponse(f"{self._op.base_path}/authorization?{waiting.query}")
-        return self._carry_on(request, web, waiting.query, Answered(has_chosen_account=True))
+        return self._carry_on(request, web, waiting, Answered(has_chosen_account=True))
 
-    def _sign_in(self, request: WebRequest, web: WebSession, form: Mapping[str, str]) -> Response:
-        request_id, username = form.get("request_id", ""), form.get("username", "")
-        # it goes on waiting: of a form that was sent twice the browser shows the second answer
-        waiting = web.waiting(request_id) if request_id else WaitingRequest("")
-        if waiting is None:
-            raise InvalidRequest("this sign-in was open for too long; go back to the application and try again")
+    def _sign_in(self, request: WebRequest, web: WebSession, form: Mapping[str, str], waiting: WaitingRequest) -> Response:
+        username = form.get("username", "")
         with self._throttle.attempt(username, request.remote, self._browsers.id_for(request.cookie, username)) as attempt:
             if attempt.closed_for_s:
                 logger.warning("sign-in refused: too many failures, address=%s", request.remote)
@@ -97,7 +95,7 @@ class LoginPage:
                 return self._again(request, web, form, waiting, "wrong_credentials", 403)
             attempt.note_success()
         login = CompletedLogin(user.uid, PASSWORD_ACR, self._clock())
-        response = self._carry_on(request, web, waiting.query, Answered(login=login)) if waiting.query else self._op.sign_in(request, login)
+        response = self._carry_on(request, web, waiting, Answered(login=login)) if waiting.query else self._op.sign_in(request, login)
         response.headers += self._browsers.cookie_after(request.cookie, user.uid)
         return response
 
@@ -108,36 +106,34 @@ class LoginPage:
         session = self._op.session_of(request.cookie) if waiting.asked_of is not None else None
         return self._form(
             web,
-            request_id=form.get("request_id", ""),
-            query=waiting.query,
+            waiting,
             username=form.get("username", ""),
             account=session.uid if session is not None and session.id == waiting.asked_of else None,
             problem=problem,
             status=status,
         )
 
-    def _carry_on(self, request: WebRequest, web: WebSession, query: str, answered: Answered) -> Response:
-        response = self._op.authorization_endpoint(query, request.cookie, request.headers, answered=answered)
+    def _carry_on(self, request: WebRequest, web: WebSession, waiting: WaitingRequest, answered: Answered) -> Response:
+        response = self._op.authorization_endpoint(waiting.query, request.cookie, request.headers, answered=answered)
         if isinstance(response, ConsentRedirect):
             # the consent page goes on with this very request, so that its prompt does not ask again after it
-            name = web.wait(query, is_signed_in=True)
+            signed_in = WaitingRequest(waiting.query, signed_in=web.browser_id, signed_in_at=self._clock())
             cookies = [header for header in response.headers if header[0] == "Set-Cookie"]
-            return RedirectResponse(f"{self._op.base_path}/{CONSENT_URL}?request_id={name}", cookies)
+            return RedirectResponse(f"{self._op.base_path}/{CONSENT_URL}?waiting={self._requests.seal(signed_in)}", cookies)
         return response
 
     def _form(
         self,
         web: WebSession,
+        waiting: WaitingRequest,
         *,
-        request_id: str,
-        query: str,
         username: str | None = None,
         account: str | None = None,
         problem: str | None = None,
         status: int = 200,
     ) -> Response:
-        asked: dict[str, Any] = dict(parse_qsl(query))
-        client: Any = self._op.client(asked.get("client_id", "")) if query else None
+        asked: dict[str, Any] = dict(parse_qsl(waiting.query))
+        client: Any = self._op.client(asked.get("client_id", "")) if waiting.query else None
         described = shown_of(client)
         page = self._op.pages.render(
             "login",
@@ -147,7 +143,7 @@ class LoginPage:
             img_src=[described["logo_uri"]] if described["logo_uri"] else (),
             action=self._path,
             csrf=web.csrf_token(),
-            request_id=request_id,
+            waiting=self._requests.seal(waiting),
             login_hint=username if username is not None else asked.get("login_hint"),
             client_name=None if client is None else client.get("client_name") or client["client_id"],
             account=account,

@@ -20,7 +20,7 @@ _OF_THE_INSIDE = re.compile(
 _REFUSED_UNREAD = (400, 408, 411, 413, 414, 501, 505)
 """What the HTTP layer itself answers, in plain text, before it is known what is asked. 501 and 505 are for codings and versions of HTTP
 that it does not know (RFC 9112, 6.1; RFC 9110, 15.6.6)."""
-_COOKIES = frozenset({"op_session", "op_browser_state", "op_login"})
+_COOKIES = frozenset({"op_session", "op_browser_state", "op_login", "known_browser"})
 _EVENT = re.compile(r"on[a-z]+")
 
 
@@ -104,7 +104,7 @@ def _type_problems(request: Request, answer: Answer) -> Iterator[str]:
             yield f"an error of a JSON endpoint as {content_type}"
         if content_type not in ("application/json", "text/html"):
             yield f"an error as {content_type}"
-        if not answer.error and b'name="password"' not in answer.body:
+        if not answer.error and not any(form in answer.body for form in (b'name="password"', b'name="allow"')):
             yield f"an error without a code: {answer.body[:200]!r}"
     if content_type == "application/json":
         is_public = kind == "public" and answer.status == 200

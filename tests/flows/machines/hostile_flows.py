@@ -245,7 +245,7 @@ def _public_pages(visitor: Visitor) -> Flow:
     page = yield visitor.get("/login")
     yield visitor.get(page.text.partition('href="')[2].partition('"')[0] or "/session_assets/x")
     yield visitor.get("/")
-    yield visitor.get("/consent", request_id="x")
+    yield visitor.get("/consent", waiting="x")
     frame = yield visitor.get("/check_session")
     cached = visitor.get("/check_session")
     cached.headers.append(("If-None-Match", frame.header("ETag") or "x"))

@@ -35,7 +35,7 @@ class Spoiler:
         method = self._chance.choice(["GET", "GET", "POST", "POST", *METHODS])
         made = Request(method, path, form=pairs) if method in ("POST", "PUT") else Request(method, path, query=pairs)
         made.is_spoilt = True
-        for name in ("op_session", "op_browser_state", "op_login"):
+        for name in ("op_session", "op_browser_state", "op_login", "known_browser"):
             if self._chance.random() < 0.4:
                 made.cookies.append((name, self.value()))
         for _ in range(self._chance.choice([0, 1, 2])):
@@ -113,7 +113,9 @@ class Spoiler:
     def _cookie(self, request: Request) -> None:
         kind = self._chance.randrange(5)
         if not request.cookies or kind == 0:
-            request.cookies.insert(0, (self._chance.choice(["op_session", "op_browser_state", "op_login", "pyoidc", "x"]), self.value()))
+            request.cookies.insert(
+                0, (self._chance.choice(["op_session", "op_browser_state", "op_login", "known_browser", "pyoidc", "x"]), self.value())
+            )
             return
         at = self._chance.randrange(len(request.cookies))
         name, value = request.cookies[at]

@@ -37,7 +37,7 @@ PARAMETERS = [
     "refresh_token",
     "registration",
     "request",
-    "request_id",
+    "waiting",
     "request_uri",
     "response_mode",
     "response_type",

@@ -27,7 +27,7 @@ _SECRET = frozenset(
         "op_session",
         "refresh_token",
         "registration_access_token",
-        "request_id",
+        "waiting",
         "resume",
         "op_browser_state",
     ]
@@ -110,7 +110,7 @@ def _part_looked_for(secret: str) -> str:
 def _of_location(answer: Answer) -> Iterator[tuple[str, str]]:
     is_own = answer.location.startswith("/")  # beside names of the OP's it holds what it was asked with
     for name, value in {**answer.query, **answer.fragment}.items():
-        if not is_own or name in ("request_id", "resume"):
+        if not is_own or name in ("waiting", "resume"):
             yield name, value
 
 

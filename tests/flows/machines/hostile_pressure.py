@@ -42,7 +42,7 @@ def guess_in_parallel(server: HostileServer, guesses: int = 120) -> tuple[str, s
         answer = browser.submit(page, username=ABUSED, password=f"{GUESS} {number}")
         answers[answer.status] += 1
         if answer.status == 403:
-            texts.add(answer.text)
+            texts.add(_text_without_values(answer.text))
 
     with ThreadPoolExecutor(24) as threads:
         list(threads.map(guess, range(guesses)))
@@ -61,8 +61,12 @@ def guess_in_parallel(server: HostileServer, guesses: int = 120) -> tuple[str, s
 
 def _text_without_name(server: HostileServer, name: str) -> str:
     browser = server.browser("198.51.100.99")
-    text = browser.submit(browser.get("/login"), username=name, password=f"{GUESS} y").text
-    return re.sub(r'value="[^"]*"', "", text)
+    return _text_without_values(browser.submit(browser.get("/login"), username=name, password=f"{GUESS} y").text)
+
+
+def _text_without_values(page: str) -> str:
+    """Return a page without its fields' values: the sealed request is another text each time."""
+    return re.sub(r'value="[^"]*"', "", page)
 
 
 def keep_threads_busy(server: HostileServer, each: int = 40, for_s: float = 12) -> tuple[str, str]:

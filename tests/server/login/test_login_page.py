@@ -11,7 +11,8 @@ from tests.wsgi_browser import Answer
 
 FOREIGN_FORMS = {
     "another origin": {"Origin": "https://evil.example.com"},
-    "an opaque origin": {"Origin": "null"},
+    "an opaque origin": {"Origin": "null", "Sec-Fetch-Site": None},
+    "an opaque origin of another site": {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
     "another port of this host": {"Origin": "http://localhost:8081"},
     "another scheme": {"Origin": "https://localhost:8080"},
     "cross-site by Fetch Metadata": {"Origin": None, "Sec-Fetch-Site": "cross-site"},
@@ -263,7 +264,7 @@ def test_a_form_without_this_browsers_token_signs_nobody_in(op: Op, browser: OpB
     else:
         fields["csrf"] = token
 
-    assert refusal(browser.post("/login", fields)) == (400, "invalid_request")
+    assert browser.post("/login", fields).status == 400
     assert not sessions(op)
 
 
@@ -272,39 +273,69 @@ def test_a_form_with_another_browsers_token_signs_nobody_in(op: Op, browser: OpB
     page = op.browser().login_page()
     browser.login_page()
 
-    assert refusal(browser.enter(page)) == (400, "invalid_request")
+    assert browser.enter(page).status == 400
     assert not sessions(op)
 
 
-def test_a_form_without_its_cookie_signs_nobody_in(op: Op, browser: OpBrowser) -> None:
+def test_a_form_without_its_cookie_signs_no_user_in(op: Op, browser: OpBrowser) -> None:
     page = browser.login_page()
     browser.jar.clear()
 
-    assert refusal(browser.enter(page)) == (400, "invalid_request")
+    assert browser.enter(page).status == 400
     assert not sessions(op)
 
 
-def test_a_form_that_was_open_for_an_hour_is_too_old(op: Op, browser: OpBrowser) -> None:
+def test_a_form_of_before_the_browser_was_closed_is_shown_again_with_its_request_and_user_name(browser: OpBrowser) -> None:
+    page = browser.login_page(state="s1")
+    browser.jar.clear()
+
+    again = browser.enter(page)
+
+    assert again.form.fields["username"] == "alice"
+    assert "password" not in {name for name, value in again.form.fields.items() if value == "wonderland"}
+    assert browser.enter(again).query["state"] == "s1"
+
+
+def test_a_form_may_stay_open_for_a_day(op: Op, browser: OpBrowser) -> None:
+    page = browser.login_page(state="s1")
+    op.clock.advance(86_400)
+
+    assert browser.enter(page).query["state"] == "s1"
+
+
+def test_each_of_many_tabs_carries_its_own_request_on(browser: OpBrowser) -> None:
+    pages = [browser.login_page(state=f"s{number}") for number in range(20)]
+
+    assert [browser.enter(page).query["state"] for page in pages] == [f"s{number}" for number in range(20)]
+
+
+def test_an_open_login_page_keeps_nothing_in_the_store(op: Op, browser: OpBrowser, monkeypatch: pytest.MonkeyPatch) -> None:
+    commits: list[object] = []
+    monkeypatch.setattr(op.server.store, "commit", commits.append)
+
+    browser.get("/login", **request_of("web", nonsense="x" * 30_000))
+
+    assert commits == []
+
+
+def test_unknown_parameters_are_not_carried_on(browser: OpBrowser) -> None:
+    small = browser.get("/login", **request_of("web"))
+    large = browser.get("/login", **request_of("web", nonsense="x" * 30_000))
+
+    assert len(large.form.fields["waiting"]) == len(small.form.fields["waiting"])
+
+
+def test_a_form_behind_a_proxy_that_hides_the_referrer_is_accepted_where_the_browser_reports_its_own_site(browser: OpBrowser) -> None:
     page = browser.login_page()
-    op.clock.advance(3600)
 
-    assert refusal(browser.enter(page)) == (400, "invalid_request")
-    assert not sessions(op)
+    answer = browser.submit(page, headers={"Origin": "null", "Sec-Fetch-Site": "same-origin"}, username="alice", password="wonderland")
 
-
-def test_a_request_that_waited_behind_too_many_others_is_refused(op: Op, browser: OpBrowser) -> None:
-    first = browser.login_page()
-    for _ in range(8):
-        last = browser.login_page()
-
-    assert refusal(browser.enter(first)) == (400, "invalid_request")
-    assert not sessions(op)
-    assert "code" in browser.enter(last).query
+    assert "code" in answer.query
 
 
-@pytest.mark.parametrize("request_id", ["x", "../web", "a" * 1000])
-def test_an_unknown_request_is_not_guessed_at(op: Op, browser: OpBrowser, request_id: str) -> None:
-    assert refusal(browser.enter(browser.get("/login"), request_id=request_id)) == (400, "invalid_request")
+@pytest.mark.parametrize("waiting", ["", "x", "../web", "a" * 1000, "\xfc"])
+def test_a_request_that_was_not_sealed_here_is_refused(op: Op, browser: OpBrowser, waiting: str) -> None:
+    assert refusal(browser.enter(browser.get("/login"), waiting=waiting)) == (400, "invalid_request")
     assert not sessions(op)
 
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import zlib
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
 
 from oic_session_ext.crypto.secret_ring import SecretRing
-from oic_session_ext.errors import InvalidRequest
-from oic_session_ext.model import EphemeralRecord
-from oic_session_ext.server.login.web_session import StoreNamespace, WebSession, web_session_middleware
-from oic_session_ext.store.memory.engine import MemoryStore
-from oic_session_ext.testing.fake_clock import FakeClock
+from oic_session_ext.server.login.web_session import WebSession, web_session_middleware
 from tests.bundled_op import Op, OpBrowser, make_settings
 from tests.wsgi_browser import Browser
 
@@ -39,13 +31,10 @@ PROTOCOL_PATHS = [
 class Pages:
     """Two requests of one browser, each with something to do."""
 
-    def __init__(
-        self, *, secrets: SecretRing = RING, is_https: bool = False, store: MemoryStore | None = None, clock: FakeClock | None = None
-    ) -> None:
-        self.store, self.clock = store or MemoryStore(), clock or FakeClock()
+    def __init__(self, *, secrets: SecretRing = RING, is_https: bool = False) -> None:
         self.work: Callable[[WebSession], object] = lambda _: None
         self.result: Any = None
-        application = web_session_middleware(self._answer, store=self.store, clock=self.clock, secrets=secrets, is_https=is_https)
+        application = web_session_middleware(self._answer, secrets=secrets, is_https=is_https)
         self.browser = Browser(application, "http://localhost:8080")
         self.answer: Any = None
 
@@ -66,11 +55,7 @@ def pages() -> Pages:
 
 
 def refused(web: WebSession, token: str) -> bool:
-    try:
-        web.check_csrf_token(token)
-    except InvalidRequest:
-        return True
-    return False
+    return not web.is_csrf_token(token)
 
 
 # -- what it remembers ------------------------------------------------------------------------------------------------
@@ -80,7 +65,7 @@ def test_the_token_is_the_same_for_one_browser_and_another_for_the_next(pages: P
     token = pages.do(WebSession.csrf_token)
 
     assert pages.do(WebSession.csrf_token) == token
-    assert Pages(store=pages.store).do(WebSession.csrf_token) != token
+    assert Pages().do(WebSession.csrf_token) != token
     assert pages.do(lambda web: refused(web, token)) is False
 
 
@@ -95,51 +80,11 @@ def test_no_token_is_good_where_none_was_given_out(pages: Pages) -> None:
     assert pages.do(lambda web: refused(web, ""))
 
 
-def test_a_request_waits_until_it_is_answered(pages: Pages) -> None:
-    name = pages.do(lambda web: web.wait("a=b", is_signed_in=True))
-    waiting = pages.do(lambda web: web.waiting(name))
-    pages.do(lambda web: web.answered(name))
-
-    assert (waiting.query, waiting.is_signed_in, waiting.asked_of) == ("a=b", True, None)
-    assert pages.do(lambda web: web.waiting(name)) is None
-
-
-def test_whom_a_question_was_put_to_is_remembered(pages: Pages) -> None:
-    name = pages.do(lambda web: web.wait("a=b"))
-    pages.do(lambda web: web.ask(name, "session 1"))
-
-    assert pages.do(lambda web: web.waiting(name)).asked_of == "session 1"
-    assert pages.do(lambda web: web.waiting(name)).query == "a=b"
-
-
-def test_of_too_many_requests_the_oldest_are_forgotten(pages: Pages) -> None:
-    names = [pages.do(partial(WebSession.wait, query=f"n={number}")) for number in range(10)]
-
-    kept = [name for name in names if pages.do(partial(WebSession.waiting, request_id=name))]
-
-    assert kept == names[2:]
-
-
-def test_requests_that_are_too_large_together_are_forgotten_but_for_the_last(pages: Pages) -> None:
-    first = pages.do(lambda web: web.wait("a" * 30_000))
-    second = pages.do(lambda web: web.wait("b" * 60_000))
-
-    assert pages.do(lambda web: web.waiting(first)) is None
-    assert pages.do(lambda web: web.waiting(second)).query == "b" * 60_000
-
-
-def test_everything_is_forgotten_an_hour_after_it_was_last_written(pages: Pages) -> None:
-    token = pages.do(WebSession.csrf_token)
-    pages.clock.advance(3600)
-
-    assert pages.do(lambda web: refused(web, token))
-
-
 # -- its cookie -------------------------------------------------------------------------------------------------------
 
 
 def test_a_browser_that_needs_none_gets_no_cookie(pages: Pages) -> None:
-    pages.do(lambda web: web.waiting("x"))
+    pages.do(lambda web: web.is_csrf_token("x"))
 
     assert not pages.answer.cookies
 
@@ -160,7 +105,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(is_https: bool, name: s
 @pytest.mark.parametrize("is_forged", [True, False], ids=["forged", "of another secret"])
 def test_a_cookie_that_was_not_signed_here_is_nobodys(pages: Pages, is_forged: bool) -> None:
     token = pages.do(WebSession.csrf_token)
-    other = pages if is_forged else Pages(store=pages.store, secrets=SecretRing([b"x" * 32]))
+    other = pages if is_forged else Pages(secrets=SecretRing([b"x" * 32]))
     cookie = pages.browser.jar["op_login"]
     other.browser.jar = {"op_login": cookie[:-1] + ("0" if cookie[-1] != "0" else "1") if is_forged else cookie}
 
@@ -170,11 +115,11 @@ def test_a_cookie_that_was_not_signed_here_is_nobodys(pages: Pages, is_forged: b
 def test_a_cookie_that_another_server_signed_is_believed_whichever_secret_either_uses() -> None:
     old, new = b"o" * 32, b"n" * 32
     here = Pages(secrets=SecretRing([old, new]))
-    there = Pages(store=here.store, clock=here.clock, secrets=SecretRing([new, old]))
+    there = Pages(secrets=SecretRing([new, old]))
     there.browser.jar = here.browser.jar
 
     tokens = [pages.do(WebSession.csrf_token) for pages in (here, there, here)]
-    retired = Pages(store=here.store, clock=here.clock, secrets=SecretRing([new]))
+    retired = Pages(secrets=SecretRing([new]))
     retired.browser.jar = dict(here.browser.jar)
 
     assert len(set(tokens)) == 1
@@ -244,30 +189,3 @@ def test_it_alone_signs_nobody_in(browser: OpBrowser) -> None:
     browser.jar = {"op_login": browser.jar["op_login"]}
 
     assert not browser.is_signed_in()
-
-
-def test_the_store_holds_json_under_a_digest_of_the_sessions_id(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept: list[EphemeralRecord] = []
-    commit = pages.store.commit
-    monkeypatch.setattr(pages.store, "commit", lambda changes: (kept.extend(change.record for change in changes), commit(changes)))
-    token = pages.do(WebSession.csrf_token)
-
-    session = json.loads(zlib.decompress(base64.b64decode(kept[0].payload["data"])))
-    session_id = pages.browser.jar["op_login"][-32:]
-    assert session["csrf"] == token
-    assert session_id not in kept[0].key
-    assert kept[0].expires_at == pages.clock() + 3600
-
-
-def test_a_namespace_keeps_what_beaker_asks_it_to_keep_and_forgets_it() -> None:
-    store, clock = MemoryStore(), FakeClock()
-    one, same = (StoreNamespace("id", store=store, clock=clock) for _ in range(2))
-
-    one["session"] = "data"
-    assert "session" in same
-    assert same["session"] == "data"
-
-    same.do_remove()
-    assert "session" not in one
-    with pytest.raises(KeyError):
-        one["session"]
