@@ -37,7 +37,7 @@ def test_health_is_never_cached_and_sets_no_cookie(browser: OpBrowser) -> None:
         assert not answer.cookies
 
 
-@pytest.mark.parametrize("path", ["/login", "/", "/consent?x=y", "/authorization?client_id=web", "/end_session", "/token", "/userinfo"])
+@pytest.mark.parametrize("path", ["/", "/consent?x=y", "/authorization?client_id=web", "/end_session", "/token", "/userinfo"])
 def test_without_the_store_every_endpoint_answers_a_4xx_or_503_that_tells_nothing_of_it(
     browser: OpBrowser, broken_store: None, path: str
 ) -> None:
