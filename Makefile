@@ -18,7 +18,7 @@ EXTRAS_test := test
 EXTRAS_dev := test,dev
 
 .NOTPARALLEL:
-.PHONY: help demo cluster test check lint fast audit prose format run docs coverage-of-clauses defects bench bench-notices growth round-trips crash outage crash-told hostile told fuzz matrix test-needs clean
+.PHONY: help demo cluster test check lint fast audit prose format run docs coverage-of-clauses defects bench bench-notices bench-http growth round-trips crash outage crash-told hostile told fuzz matrix test-needs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ bench: $(VENV)/installed-dev  ## measure the OP: make bench DRIVE=path/to/drive.
 
 bench-notices: $(VENV)/installed-dev  ## measure logout with ten back-channel RPs: make bench-notices DRIVE=path/to/drive.py [BENCH_ARGS="--node folder"]
 	@$(BIN)/python -m bench.logout_notices $(if $(DRIVE),$(DRIVE),$(error say which driver: make bench-notices DRIVE=path/to/drive.py)) $(BENCH_ARGS)
+
+bench-http: $(VENV)/installed-dev  ## compare HTTP servers under slow and idle clients: make bench-http [BENCH_ARGS="--servers bundled granian"]
+	@$(BIN)/python -m bench.http_layer $(BENCH_ARGS)
 
 growth: $(VENV)/installed-dev test-needs  ## measure stores of 1,000 to 1,000,000 sessions: make growth [GROWTH_ARGS="--engine sqlite"]
 	@$(BIN)/python -m bench.growth $(GROWTH_ARGS)
