@@ -178,3 +178,57 @@ def test_requests_under_way_fail_when_it_is_stopped(make: Callable[..., Outbound
 
         with pytest.raises(RequestFailed, match="stopped"):
             ended.result(SOON_S)
+
+
+# -- names that resolve slowly ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slow_names() -> Iterator[Callable[[str], Addresses]]:
+    """A resolver in which the names with `slow` hang until the test ends, and every other name is this machine."""
+    ended = threading.Event()
+
+    def resolve(host: str) -> Addresses:
+        if "slow" in host:
+            ended.wait(60)
+        return ((socket.AF_INET, "127.0.0.1"),)
+
+    yield resolve
+    ended.set()
+
+
+def test_sixty_slow_names_delay_no_host_that_was_reached_before(
+    make: Callable[..., Outbound], slow_names: Callable[[str], Addresses]
+) -> None:
+    outbound = make(resolve=slow_names, lookup_cache_s=0)
+    with serving(b"hello") as uri:
+        well = uri.replace("127.0.0.1", "localhost")
+        fetched(outbound, well)
+        slow = [outbound.submit(outbound.post(f"https://slow.rp-{number}.com/", b"", 5, 5)) for number in range(60)]
+
+        began = time.monotonic()
+        assert [fetched(outbound, f"{well}{number}", 3) for number in range(5)] == [b"hello"] * 5
+
+    assert time.monotonic() - began < 2
+    assert not wait_for(slow, 0).done
+
+
+def test_six_slow_names_delay_no_new_host(make: Callable[..., Outbound], slow_names: Callable[[str], Addresses]) -> None:
+    outbound = make(resolve=slow_names)
+    slow = [outbound.submit(outbound.post(f"https://slow.rp-{number}.com/", b"", 5, 5)) for number in range(6)]
+
+    with serving(b"hello") as uri:
+        began = time.monotonic()
+        assert fetched(outbound, uri.replace("127.0.0.1", "localhost"), 3) == b"hello"
+
+    assert time.monotonic() - began < 2
+    assert not wait_for(slow, 0).done
+
+
+def test_a_post_to_a_slow_name_ends_at_its_deadline_for_a_connection(
+    make: Callable[..., Outbound], slow_names: Callable[[str], Addresses]
+) -> None:
+    outbound = make(resolve=slow_names)
+
+    with pytest.raises(RequestFailed, match="connect_timeout"):
+        outbound.submit(outbound.post("https://slow.example.org/", b"", 20, 0.2)).result(SOON_S)
