@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -92,6 +92,8 @@ class LoggedOut:
     client_name: str | None = None
     rps: tuple[EndedRp, ...] = ()
     told: Mapping[str, NotifyStatus] = field(default_factory=lambda: MappingProxyType({}))
+    recent: RecentLogout | None = field(default=None, compare=False)
+    """What `park_logout` keeps while RPs are still being notified; None when no session ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +185,11 @@ def resume_end_session(cookie_digest: str | None, uow: UnitOfWork, parts: EndSes
     For an answer that comes once more after it has ended the session: the button was pressed twice, or the first response was lost.
     """
     kept = recent_logout(uow, cookie_digest)
-    if kept is None:
-        return None
+    return None if kept is None else outcome_of(kept, uow, parts)
+
+
+def outcome_of(kept: RecentLogout, uow: UnitOfWork, parts: EndSessionParts) -> LoggedOut:
+    """Return the outcome of a logout that took place, with what became of its notices by now; its redirect URI is checked again."""
     is_registered = kept.redirect_uri is not None and _is_registered(kept.redirect_uri, kept.client_id, parts)
     found = _Findings(kept.client_id, kept.redirect_uri if is_registered else None)
     return _logged_out(found, kept.state, kept.ui_locales, parts, rps=kept.rps, told=notified_by_now(uow, kept.rps))
@@ -270,9 +275,10 @@ def _end(
     """End the session, and keep what a browser could not get again: frames, and a redirect that only a spent confirmation knew of."""
     notices = tuple(end_op_session(uow, op_session, reason, parts.clients, parts.settings, on_page=True, due_in_s=parts.lease_s))
     rps = ended_rps(op_session, notices, parts.clients, parts.issuer, parts.settings.delivery)
+    recent = RecentLogout(rps, found.client_id, found.redirect_uri, state, ui_locales)
     if any(rp.frame for rp in rps) or (was_asked and found.redirect_uri is not None):
-        remember_logout(uow, op_session.cookie_digest, RecentLogout(rps, found.client_id, found.redirect_uri, state, ui_locales))
-    return _logged_out(found, state, ui_locales, parts, ended=op_session, notices=notices, rps=rps)
+        remember_logout(uow, op_session.cookie_digest, recent)
+    return replace(_logged_out(found, state, ui_locales, parts, ended=op_session, notices=notices, rps=rps), recent=recent)
 
 
 def _logged_out(

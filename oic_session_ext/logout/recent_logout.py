@@ -39,14 +39,18 @@ def remember_logout(uow: UnitOfWork, cookie_digest: str, kept: RecentLogout) -> 
 
     It is not taken when it is shown: an impatient user may ask more than twice, and to be asked again does no RP harm.
     """
-    payload = {
+    uow.add(PutEphemeral(EphemeralRecord(KEPT_LOGOUT, cookie_digest, uow.now + _KEPT_S, recorded(kept))))
+
+
+def recorded(kept: RecentLogout) -> dict[str, Any]:
+    """Return it as a payload of a record."""
+    return {
         "rps": [asdict(rp) for rp in kept.rps],
         "client_id": kept.client_id,
         "redirect_uri": kept.redirect_uri,
         "state": kept.state,
         "ui_locales": list(kept.ui_locales),
     }
-    uow.add(PutEphemeral(EphemeralRecord(KEPT_LOGOUT, cookie_digest, uow.now + _KEPT_S, payload)))
 
 
 def recent_logout(uow: UnitOfWork, cookie_digest: str | None) -> RecentLogout | None:
@@ -54,7 +58,11 @@ def recent_logout(uow: UnitOfWork, cookie_digest: str | None) -> RecentLogout | 
     record = None if cookie_digest is None else uow.ephemeral(KEPT_LOGOUT, cookie_digest)
     if record is None:
         return None
-    payload: Mapping[str, Any] = record.payload
+    return as_recorded(record.payload)
+
+
+def as_recorded(payload: Mapping[str, Any]) -> RecentLogout:
+    """Return what `recorded` has made a payload of."""
     rps = tuple(EndedRp(**rp) for rp in payload["rps"])
     return RecentLogout(rps, payload["client_id"], payload["redirect_uri"], payload["state"], tuple(payload["ui_locales"]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 from typing import Any
 
@@ -277,3 +278,54 @@ def test_without_an_allowed_network_nothing_is_sent_to_this_machine(start: Calla
     assert told == {"ok": NotifyStatus.UNDELIVERABLE}
     assert running.problems() == {"ok": (NoticeState.UNDELIVERABLE, "address_refused")}
     assert faulty.received() == []
+
+
+# -- threads that wait -------------------------------------------------------------------------------------------------------
+
+
+def waits(op: Running, logouts: int, deadline_s: float) -> list[float]:
+    """Let so many users sign out of an RP that hangs, at the same moment; return how long their threads were held."""
+    recorded = [op.record(f"hang.{number}", due_in_s=op.settings.lease_s) for number in range(logouts)]
+
+    def held_s(notices: list[LogoutNotice]) -> float:
+        begun = time.monotonic()
+        op.delivery.notify(notices, deadline_s)
+        return time.monotonic() - begun
+
+    with ThreadPoolExecutor(logouts) as threads:
+        return sorted(threads.map(held_s, recorded))
+
+
+def test_of_many_logouts_at_once_only_some_threads_wait_for_rps_that_hang(start: Callable[..., Running]) -> None:
+    op = start(timeout_s=20.0, lease_s=30, max_waiting_threads=1, brief_wait_s=0.2)
+
+    held_s = waits(op, 40, 3)
+
+    assert held_s[38] < 2
+    assert 3 <= held_s[39] < 10
+
+
+def test_a_logout_whose_deadline_is_brief_holds_no_thread_for_longer(start: Callable[..., Running]) -> None:
+    op = start(timeout_s=20.0, lease_s=30, max_waiting_threads=10, brief_wait_s=0.2)
+
+    assert max(waits(op, 10, 0.2)) < 2
+
+
+def test_a_logout_that_did_not_wait_is_notified_all_the_same(start: Callable[..., Running]) -> None:
+    op = start(brief_wait_s=0)
+    notices = op.record("ok", due_in_s=op.settings.lease_s)
+
+    op.delivery.notify(notices, 0)
+
+    until(lambda: op.delivery.status_of([notices[0].id]) == {notices[0].id: NotifyStatus.DELIVERED})
+
+
+def test_the_status_of_notices_is_that_of_the_store(start: Callable[..., Running]) -> None:
+    op = start()
+    ok, refusing, down = [op.record(name, due_in_s=op.settings.lease_s)[0] for name in ("ok", "400", "503")]
+    op.delivery.notify([ok, refusing, down], WAIT_S)
+    until(lambda: len(op.problems()) == 2 and all(problem for _, problem in op.problems().values()))
+
+    statuses = op.delivery.status_of([ok.id, refusing.id, down.id])
+
+    assert list(statuses.values()) == [NotifyStatus.DELIVERED, NotifyStatus.UNDELIVERABLE, NotifyStatus.PENDING]
