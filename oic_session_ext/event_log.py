@@ -12,6 +12,7 @@ from .events import (
     NoticeDeferred,
     NoticeDelivered,
     NoticeUndeliverable,
+    RequestToHostRefused,
     SessionBegan,
     SessionEnded,
 )
@@ -53,6 +54,8 @@ def _line_of(event: Event) -> tuple[int, str, Fields]:
             return logging.WARNING, "breaker.opened", {"client_id": client_id, "until": until}
         case BreakerClosed(client_id):
             return logging.INFO, "breaker.closed", {"client_id": client_id}
+        case RequestToHostRefused(host, problem):
+            return logging.INFO, "outbound.refused", {"host": host, "problem": problem}
 
 
 def _fields_of(notice: LogoutNotice) -> Fields:

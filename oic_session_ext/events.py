@@ -77,8 +77,28 @@ class BreakerClosed:
     client_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class RequestToHostRefused:
+    """A request of this OP to another server was not sent, to protect other requests.
+
+    `problem` is `busy` (too many requests are under way), `breaker_open` (the host keeps failing, requests to it pause) or
+    `waiting_threads` (too many threads wait for other servers; the request that needed it was answered with 503).
+    """
+
+    host: str
+    problem: str
+
+
 Event: TypeAlias = (
-    SessionBegan | SessionEnded | FrontchannelAsked | NoticeDelivered | NoticeDeferred | NoticeUndeliverable | BreakerOpened | BreakerClosed
+    SessionBegan
+    | SessionEnded
+    | FrontchannelAsked
+    | NoticeDelivered
+    | NoticeDeferred
+    | NoticeUndeliverable
+    | BreakerOpened
+    | BreakerClosed
+    | RequestToHostRefused
 )
 Listener: TypeAlias = Callable[[Event], None]
 

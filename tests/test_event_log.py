@@ -17,6 +17,7 @@ from oic_session_ext.events import (
     NoticeDeferred,
     NoticeDelivered,
     NoticeUndeliverable,
+    RequestToHostRefused,
     SessionBegan,
     SessionEnded,
 )
@@ -34,6 +35,7 @@ EVENTS: list[tuple[Event, int, str]] = [
     (NoticeUndeliverable(NOTICE), logging.WARNING, "notice.undeliverable"),
     (BreakerOpened("rp-a", 1), logging.WARNING, "breaker.opened"),
     (BreakerClosed("rp-a"), logging.INFO, "breaker.closed"),
+    (RequestToHostRefused("rp.example.com", "busy"), logging.INFO, "outbound.refused"),
 ]
 
 

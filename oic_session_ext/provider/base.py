@@ -24,6 +24,7 @@ from ..clock import Clock, system_clock
 from ..crypto import jose
 from ..crypto.secret_ring import SecretRing
 from ..errors import Conflict, ProtocolError, StoreError
+from ..events import NO_HOOKS, RequestToHostRefused
 from ..logout.id_token_hint import Hint, verify_id_token_hint
 from ..pages import Pages
 from ..settings import DeliverySettings, OutboundSettings, RequestObjectSettings
@@ -61,6 +62,9 @@ class Seam(_Provider):
 
     request_objects = RequestObjectSettings()
     """Which request objects this OP takes, and clients may register."""
+
+    hooks = NO_HOOKS
+    """The listeners for events."""
 
     def __init__(self, *args: Any, secrets: SecretRing, pages: Pages | None = None, clock: Clock = system_clock, **kwargs: Any) -> None:
         # pyoidc extends this list on the class when the instance has none: every OP in the process would share it
@@ -168,7 +172,13 @@ class Seam(_Provider):
     @cached_property
     def outbound(self) -> Outbound:
         """What sends requests to the servers of clients, Logout Tokens among them."""
-        return Outbound(self.address_guard, self.outbound_limits(), ca_file=self.outbound_settings().ca_file)
+        hooks = self.hooks
+        return Outbound(
+            self.address_guard,
+            self.outbound_limits(),
+            ca_file=self.outbound_settings().ca_file,
+            on_refused=lambda host, problem: hooks.emit(RequestToHostRefused(host, problem)),
+        )
 
     @cached_property
     def guarded_fetch(self) -> GuardedFetch:

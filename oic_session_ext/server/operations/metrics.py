@@ -26,6 +26,7 @@ from ...events import (
     NoticeDeferred,
     NoticeDelivered,
     NoticeUndeliverable,
+    RequestToHostRefused,
     SessionBegan,
     SessionEnded,
 )
@@ -60,6 +61,9 @@ class Metrics:
         self._latency = Histogram(
             "oic_notice_latency_seconds", "From the end of a session to the RP's answer", buckets=_LATENCIES_S, registry=registry
         )
+        self._outbound_refused = Counter(
+            "oic_outbound_refused", "Requests to other servers that were not sent, by reason", ["problem"], registry=registry
+        )
         open_or_not = "1 while an RP is left in peace because it keeps failing"
         self._breaker = Gauge("oic_breaker_open", open_or_not, ["client_id"], registry=registry, multiprocess_mode="livemax")
 
@@ -87,6 +91,8 @@ class Metrics:
                 self._breaker.labels(self._named(client_id)).set(1)
             case BreakerClosed(client_id):
                 self._breaker.labels(self._named(client_id)).set(0)
+            case RequestToHostRefused(_, problem):  # by problem alone: clients choose the hosts
+                self._outbound_refused.labels(problem).inc()
 
     def _named(self, client_id: str) -> str:
         """Return under which name a client is counted: the first thousand under their own, as anybody may register clients without end."""

@@ -21,6 +21,7 @@ from oic_session_ext.events import (
     NoticeDeferred,
     NoticeDelivered,
     NoticeUndeliverable,
+    RequestToHostRefused,
     SessionBegan,
     SessionEnded,
 )
@@ -96,6 +97,7 @@ def test_notices_are_shown_by_state_with_the_age_of_the_oldest(metrics_op: Op) -
         (NoticeDeferred(replace(NOTICE, problem="timeout")), f'{{client_id="{NOTICE.client_id}",problem="timeout"}} 1.0'),
         (NoticeUndeliverable(replace(NOTICE, problem="http_400")), f'{{client_id="{NOTICE.client_id}",problem="http_400"}} 1.0'),
         (BreakerOpened("rp-a", 5), 'oic_breaker_open{client_id="rp-a"} 1.0'),
+        (RequestToHostRefused("rp.example.com", "busy"), 'oic_outbound_refused_total{problem="busy"} 1.0'),
     ],
 )
 def test_each_event_is_counted(metrics_op: Op, event: Event, line: str) -> None:
