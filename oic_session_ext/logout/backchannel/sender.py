@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
@@ -22,6 +23,9 @@ _EXCERPT = 300
 """How much of a response goes into the debug log (OIDCBCL-2.8)."""
 
 
+_MAX_REMEMBERED = 10_000
+
+
 class Sender:
     """Sends what the circuit breakers of `dispatch` let through; `finished` is called with each outcome, in the thread of `outbound`."""
 
@@ -33,8 +37,9 @@ class Sender:
         self._outbound = outbound
         self._clock = clock
         self._finished = finished
-        self._for_users = asyncio.Semaphore(settings.max_concurrency // 2)
-        self._for_worker = asyncio.Semaphore(settings.max_concurrency // 2)
+        self._for_users = _Places(settings.max_concurrency // 2)
+        self._for_worker = _Places(settings.max_concurrency // 2)
+        self._answering: OrderedDict[str, None] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def pump(self, client_id: str) -> None:
@@ -61,7 +66,8 @@ class Sender:
             task.add_done_callback(self._tasks.discard)
 
     async def _send(self, prepared: Prepared) -> None:
-        async with self._for_worker if prepared.on_told is None else self._for_users:
+        places = self._for_worker if prepared.on_told is None else self._for_users
+        async with places.answering if prepared.notice.client_id in self._answering else places.others:
             if self._dispatch.is_leased(prepared):
                 self._finished(self._dispatch.finish(prepared, await self._attempt(prepared)))
             else:
@@ -73,11 +79,27 @@ class Sender:
         try:
             answer = await self._outbound.post(prepared.uri, prepared.form, self._settings.timeout_s, self._settings.connect_timeout_s)
         except RequestFailed as err:
+            self._answering.pop(notice.client_id, None)
             return result_of_failure(err.problem)
         except Exception:
             logger.exception("delivery: notice %s to client_id=%s", notice.id, notice.client_id)
             return result_of_failure("internal_error")
+        self._remember_answering(notice.client_id)
         attempt_result = result_of_response(answer.status, answer.headers.get("retry-after", ""), self._clock())
         if not attempt_result.is_delivered:
             logger.debug("client_id=%s answered %d to a logout token: %r", notice.client_id, answer.status, answer.body[:_EXCERPT])
         return attempt_result
+
+    def _remember_answering(self, client_id: str) -> None:
+        self._answering[client_id] = None
+        self._answering.move_to_end(client_id)
+        if len(self._answering) > _MAX_REMEMBERED:
+            self._answering.popitem(last=False)
+
+
+class _Places:
+    """How many attempts may be under way: a quarter for RPs that are new or did not respond last time, so that the others go on."""
+
+    def __init__(self, limit: int) -> None:
+        self.others = asyncio.Semaphore(max(1, limit // 4))
+        self.answering = asyncio.Semaphore(max(1, limit - limit // 4))

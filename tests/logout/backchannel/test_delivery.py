@@ -144,6 +144,28 @@ def test_rps_that_hang_hold_up_neither_the_user_nor_the_others(start: Callable[.
     assert 3 <= took_s < 10
 
 
+@pytest.mark.spec("BC-37")
+@pytest.mark.parametrize("by", ["users", "a worker"])
+def test_many_rps_that_hang_do_not_delay_an_rp_that_answered_before(start: Callable[..., Running], by: str) -> None:
+    op = start(timeout_s=20.0, lease_s=30, max_concurrency=32)
+    assert op.notify("ok") == {"ok": NotifyStatus.DELIVERED}
+    op.record("ok", due_in_s=0)
+    until(lambda: not op.store.notices(1))
+    hanging = op.record(*[f"hang.{number}" for number in range(60)], due_in_s=op.settings.lease_s if by == "users" else 0)
+    if by == "users":
+        op.delivery.notify(hanging, 0)
+    else:
+        until(lambda: op.delivery._dispatch.held == 60)
+
+    begun = time.monotonic()
+    [notice] = op.record("ok", due_in_s=op.settings.lease_s if by == "users" else 0)
+    if by == "users":
+        op.delivery.notify([notice], WAIT_S)
+    until(lambda: op.store.notice(notice.id) is None)
+
+    assert time.monotonic() - begun < 5
+
+
 def test_a_user_waits_no_longer_than_until_every_rp_has_answered(start: Callable[..., Running]) -> None:
     op = start()
 
