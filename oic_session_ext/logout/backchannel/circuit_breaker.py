@@ -50,11 +50,18 @@ class CircuitBreaker:
         self._pauses = 0
         self._until = 0
         self._width = settings.max_concurrency_per_rp
+        self.is_answering = False
+        """Whether the latest attempt was answered."""
 
     @property
     def waiting(self) -> int:
         """How many notices wait."""
         return len(self._waiting)
+
+    @property
+    def held(self) -> int:
+        """How many notices wait or are under way."""
+        return len(self._waiting) + self._in_flight
 
     @property
     def is_idle(self) -> bool:
@@ -101,6 +108,7 @@ class CircuitBreaker:
         """Note that the RP answered an attempt; return the event when it had not for long."""
         self._in_flight -= 1
         self._failures = 0
+        self.is_answering = True
         if self._pauses:
             self._pauses, self._until, self._width = 0, 0, 1
             return BreakerClosed(self._client_id)
@@ -111,6 +119,7 @@ class CircuitBreaker:
         """Note that an attempt failed for a reason that may pass; return the event when nothing more is to be sent for a while."""
         self._in_flight -= 1
         self._failures += 1
+        self.is_answering = False
         if now < self._until or (not self._pauses and self._failures < self._settings.breaker_failures):
             return None
         # never shorter than a lease: `DeferNotices` to its end then moves those too that this process holds

@@ -34,6 +34,7 @@ _BATCH = 100
 _GROUP = 200
 _MOST_HELD = 1000
 _MOST_WAITING = 100
+_MOST_IF_TIGHT = 2
 _CROWDED_PAUSE_S = 1
 
 OnTold: TypeAlias = Callable[[str, NotifyStatus], None] | None
@@ -152,7 +153,7 @@ class NoticeWorker:
                 self._outcomes.append(given_up)
             elif closed_until is not None:
                 deferred[notice.client_id] = DeferNotices(notice.client_id, closed_until)
-            elif self._dispatch.waiting(notice.client_id) + self._awaiting_of[notice.client_id] >= _MOST_WAITING:
+            elif self._is_crowded(notice.client_id):
                 # so that the many notices of one RP do not keep those of all others from being leased
                 deferred[notice.client_id] = DeferNotices(notice.client_id, now + _CROWDED_PAUSE_S)
                 put_back.append(replace(notice, due_at=now + _CROWDED_PAUSE_S))
@@ -163,6 +164,14 @@ class NoticeWorker:
         if deferred:
             self._parts.store.commit(list(deferred.values()))
         return len(leased) == limit
+
+    def _is_crowded(self, client_id: str) -> bool:
+        """Return whether so many notices of an RP wait here that further ones stay in the store, so that RPs that hang take no room."""
+        awaiting = self._awaiting_of[client_id]
+        if self._dispatch.waiting(client_id) + awaiting >= _MOST_WAITING:
+            return True
+        is_tight = self._dispatch.held + len(self._awaiting) >= _MOST_HELD // 2 and not self._dispatch.is_answering(client_id)
+        return is_tight and self._dispatch.held_of(client_id) + awaiting >= _MOST_IF_TIGHT
 
     def offer(self, notice: LogoutNotice, clients: Clients, on_told: OnTold = None) -> None:
         """Sign a Logout Token for a leased notice and let it be sent; from any thread. `try_failing` comes after a group of these.

@@ -62,6 +62,18 @@ class Scheduler:
             breaker = self._breakers.get(client_id)
             return breaker is not None and breaker.is_failing
 
+    def held_of(self, client_id: str) -> int:
+        """Return how many notices to an RP wait or are under way here."""
+        with self._lock:
+            breaker = self._breakers.get(client_id)
+            return 0 if breaker is None else breaker.held
+
+    def is_answering(self, client_id: str) -> bool:
+        """Return whether an RP with notices here has answered its latest attempt."""
+        with self._lock:
+            breaker = self._breakers.get(client_id)
+            return breaker is not None and breaker.is_answering
+
     def waiting(self, client_id: str) -> int:
         """Return how many notices to an RP wait here."""
         with self._lock:

@@ -352,3 +352,17 @@ def test_outcomes_outlive_an_outage_of_the_store() -> None:
     assert told_while_down == []
     assert len(op.told(NoticeDelivered)) == 2
     assert op.kept() == []
+
+
+def test_many_rps_that_hang_do_not_keep_the_notices_of_others_in_the_store() -> None:
+    op = Simulation()
+    for number in range(60):
+        op.add(100, f"hang-{number}", ended_at=op.clock.now - 60, due_at=op.clock.now - 60)
+    op.add(1, "well")
+
+    for _ in range(80):  # no attempt ends
+        op.worker.lease()
+        op.worker.record()
+        op.clock.advance(1)
+
+    assert [prepared.notice.client_id for prepared in op.flights].count("well") == 1
