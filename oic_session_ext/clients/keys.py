@@ -118,10 +118,10 @@ class ClientKeys:
             return entry.jwks
         try:
             self._wait_for(entry, client, kid, ahead_s)
-        except FetchRefused:
+        except FetchRefused as err:
             self.begin_fetch(client)  # so that the same request succeeds a moment later
             if not entry.knows(kid):
-                raise
+                raise FetchRefused("the keys of the client cannot be fetched now, please try again") from err
         except FetchFailed as err:
             logger.info("client %s: its jwks_uri %s", client.get("client_id"), err)
         return entry.jwks

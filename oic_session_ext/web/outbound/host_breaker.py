@@ -1,4 +1,4 @@
-"""A circuit breaker per host: a host that keeps failing is not called during a pause, which grows."""
+"""A circuit breaker per host, and per URI: what keeps failing is not called during a pause, which grows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Health:
 
 
 class HostBreaker:
-    """Counts the failures of each host. Safe to use from many threads.
+    """Counts the failures of each host or URI. Safe to use from many threads.
 
     After `breaker_failures` failures in a row the host pauses for `breaker_first_pause_s`. After a pause one request is allowed; if
     it fails, the next pause is twice as long, up to `breaker_max_pause_s`. `clock` returns seconds of a monotonic clock.

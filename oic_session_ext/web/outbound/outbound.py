@@ -114,7 +114,7 @@ class Outbound:
                 return running
             is_full = len(here.fetches) >= self.settings.max_concurrency
             problem = BUSY if is_full or here.per_host[host] >= self.settings.max_concurrency_per_host else ""
-            if not problem and not self._breaker.allows(host):
+            if not problem and not (self._breaker.allows(uri) and self._breaker.allows(host)):
                 problem = BREAKER_OPEN
             if not problem:
                 here.per_host[host] += 1
@@ -160,20 +160,21 @@ class Outbound:
     # ----------------------------------------------------------------------------------------------------------------------
 
     async def _get(self, here: _Process, uri: str, accept: str, timeout_s: float | None) -> HttpAnswer:
-        return await self._noted(host_of(uri), here.client.get(uri, accept, timeout_s=timeout_s), is_fetch=True)
+        return await self._noted(uri, here.client.get(uri, accept, timeout_s=timeout_s))
 
-    async def _noted(self, host: str, request: Coroutine[Any, Any, HttpAnswer], *, is_fetch: bool = False) -> HttpAnswer:
-        """Return a response, and let the breaker know; a post only tells whether connections can be made."""
+    async def _noted(self, uri: str, request: Coroutine[Any, Any, HttpAnswer]) -> HttpAnswer:
+        """Return a response, and let the breaker know.
+
+        A failed connection counts for the host. A connection without a response counts for the URI alone: otherwise a client could
+        register a slow page of another client's host, and stop the fetches of that client's keys.
+        """
         try:
             answer = await request
         except RequestFailed as err:
-            if is_fetch or err.problem in CONNECTION_PROBLEMS:
-                self._breaker.failed(host)
+            self._breaker.failed(host_of(uri) if err.problem in CONNECTION_PROBLEMS else uri)
             raise
-        if is_fetch and answer.status >= 500:
-            self._breaker.failed(host)
-        elif is_fetch:
-            self._breaker.succeeded(host)
+        self._breaker.succeeded(host_of(uri))
+        self._breaker.succeeded(uri)
         return answer
 
     def _fetched(self, here: _Process, host: str, key: tuple[str, str]) -> None:

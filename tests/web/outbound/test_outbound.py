@@ -121,16 +121,50 @@ def test_a_fetch_that_ended_leaves_its_place_to_another(make: Callable[..., Outb
                 time.sleep(0.01)
 
 
-def test_a_host_that_keeps_failing_is_refused_at_once(make: Callable[..., Outbound], silent: SilentServer) -> None:
+def test_a_host_to_which_no_connection_can_be_made_is_refused_at_once(make: Callable[..., Outbound]) -> None:
     refused: list[tuple[str, str]] = []
     outbound = make(breaker_failures=2, on_refused=lambda *what: refused.append(what))
     for number in range(2):
-        with pytest.raises(RequestFailed, match="timeout"):
-            fetched(outbound, silent.uri(f"/{number}"), 0.1)
+        with pytest.raises(RequestFailed, match="connect_refused"):
+            fetched(outbound, f"http://127.0.0.1:1/{number}")
 
     with pytest.raises(RequestRefused, match="breaker_open"):
-        outbound.fetch(silent.uri("/2"), "*/*")
-    assert refused == [(silent.host, "breaker_open")]
+        outbound.fetch("http://127.0.0.1:1/2", "*/*")
+    assert refused == [("127.0.0.1:1", "breaker_open")]
+
+
+def test_a_failed_connection_for_a_logout_token_counts_too(make: Callable[..., Outbound]) -> None:
+    outbound = make(breaker_failures=1)
+    with pytest.raises(RequestFailed, match="connect_refused"):
+        outbound.submit(outbound.post("http://127.0.0.1:1/logout", b"", 5, 5)).result(SOON_S)
+
+    with pytest.raises(RequestRefused, match="breaker_open"):
+        outbound.fetch("http://127.0.0.1:1/jwks", "*/*")
+
+
+def test_a_logout_token_is_sent_to_a_host_that_pauses(make: Callable[..., Outbound]) -> None:
+    outbound = make(breaker_failures=1)
+    for _ in range(2):
+        with pytest.raises(RequestFailed, match="connect_refused"):
+            outbound.submit(outbound.post("http://127.0.0.1:1/logout", b"", 5, 5)).result(SOON_S)
+
+
+def test_a_uri_that_never_answers_is_refused_at_once(make: Callable[..., Outbound], silent: SilentServer) -> None:
+    outbound = make(breaker_failures=2)
+    for _ in range(2):
+        with pytest.raises(RequestFailed, match="timeout"):
+            fetched(outbound, silent.uri(), 0.1)
+
+    with pytest.raises(RequestRefused, match="breaker_open"):
+        outbound.fetch(silent.uri(), "*/*")
+
+
+def test_a_slow_page_of_a_host_does_not_stop_fetches_of_its_other_pages(make: Callable[..., Outbound], silent: SilentServer) -> None:
+    outbound = make(breaker_failures=1)
+    with pytest.raises(RequestFailed, match="timeout"):
+        fetched(outbound, silent.uri("/slow"), 0.1)
+
+    outbound.fetch(silent.uri("/jwks"), "*/*")
 
 
 def test_no_more_threads_wait_than_allowed(make: Callable[..., Outbound]) -> None:
