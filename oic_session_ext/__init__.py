@@ -27,7 +27,17 @@ if TYPE_CHECKING:
     )
     from .model import LogoutNotice, OpSession, Reason, RpSession
     from .pages import Pages
-    from .provider import Answered, CompletedLogin, HardeningMixin, Provider, Route, SessionManagement, SessionManagementMixin
+    from .provider import (
+        Answered,
+        CompletedLogin,
+        HardeningMixin,
+        OpPolicy,
+        Provider,
+        Route,
+        SessionManagement,
+        SessionManagementMixin,
+        TokenRefused,
+    )
     from .settings import DeliverySettings, RequestObjectSettings, SessionManagementSettings
     from .store import open_store
     from .store.base import Store
@@ -49,6 +59,7 @@ __all__ = [
     "NoticeDeferred",
     "NoticeDelivered",
     "NoticeUndeliverable",
+    "OpPolicy",
     "OpSession",
     "Pages",
     "ProtocolError",
@@ -66,6 +77,7 @@ __all__ = [
     "SessionManagementSettings",
     "Store",
     "StoreUnavailable",
+    "TokenRefused",
     "__version__",
     "open_store",
 ]
@@ -79,7 +91,10 @@ _HOMES = {
     ),
     "model": ("LogoutNotice", "OpSession", "Reason", "RpSession"),
     "pages": ("Pages",),
-    "provider": ("Answered", "CompletedLogin", "HardeningMixin", "Provider", "Route", "SessionManagement", "SessionManagementMixin"),
+    "provider": (
+        *("Answered", "CompletedLogin", "HardeningMixin", "OpPolicy", "Provider", "Route", "SessionManagement"),
+        *("SessionManagementMixin", "TokenRefused"),
+    ),
     "settings": ("DeliverySettings", "RequestObjectSettings", "SessionManagementSettings"),
     "store": ("open_store",),
     "store.base": ("Store",),

@@ -181,7 +181,7 @@ def test_a_module_imports_only_what_is_below_it(module: str) -> None:
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize("folder", [folder for folder in folders() if folder not in ("provider", "server")])
+@pytest.mark.parametrize("folder", folders())
 def test_the_members_of_a_folder_import_each_other_without_a_circle(folder: str) -> None:
     graph = members_of(folder, {module: source_of(module) for module in modules()})
 

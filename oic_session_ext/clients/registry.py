@@ -44,3 +44,8 @@ RESPONSE_TYPES = (
     "code token",
     "code id_token token",
 )
+
+
+def has_refresh_grant(metadata: Mapping[str, Any]) -> bool:
+    """Tell whether a client may be given refresh tokens; one that registered no `grant_types` may not (OIDCREG-2)."""
+    return "refresh_token" in (metadata.get("grant_types") or ())

@@ -20,6 +20,8 @@ from ..crypto import jose
 from ..crypto.jose import Key
 
 _MIN_RSA_BITS = 2048
+_MOST_IN_KEY_JAR = 10_000
+"""Clients whose keys are held for pyoidc: any caller may register clients."""
 _CURVE_OF_ALG = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 
 
@@ -70,6 +72,17 @@ class OpKeys:
             else:
                 found += [alg for alg, curve in _CURVE_OF_ALG.items() if curve == key.crv]
         return sorted(set(found), key=lambda alg: (alg != "RS256", alg))
+
+    def fill_key_jar(self, client_id: str, client: Mapping[str, Any], jwks: list[dict[str, Any]]) -> None:
+        """Load a client's keys into pyoidc's key jar; of very many clients the oldest make room and are loaded again when needed."""
+        jar = self._keyjar.issuer_keys
+        jar[client_id] = [KeyBundle(jwks)] if jwks else []
+        if client.get("client_secret"):
+            self._keyjar.add_symmetric(client_id, client["client_secret"], usage=["enc", "sig"])
+        if len(jar) > _MOST_IN_KEY_JAR:
+            for other in list(jar)[: -_MOST_IN_KEY_JAR // 2]:
+                if other:  # the OP's own are under the empty name
+                    jar.pop(other, None)
 
     def _keys(self, use: str) -> list[Any]:
         bundles = self._keyjar.issuer_keys.get("", [])

@@ -54,20 +54,24 @@ def build_server(settings: ServerSettings, *, clock: Clock = system_clock) -> Se
     metrics = None if settings.metrics is None else Metrics(settings.metrics, store, clock)
     hooks = hooks_of(settings, *(() if metrics is None else (metrics.listen,)))
     op = BundledProvider(settings, store, shared.ring, shared.keys.held.key_jar(), clock=clock, hooks=hooks)
-    shared.keys.listeners.append(lambda keys: op.op_keys.replace_with(keys.key_jar()))
+    parts = op.session_management
+    shared.keys.listeners.append(lambda keys: parts.op_keys.replace_with(keys.key_jar()))
     tree = cherrypy._cptree.Tree()
     tree.mount(_pages(op, settings, shared.ring), op.base_path)
     if op.base_path:
-        tree.graft(Route("elsewhere", "/", ("GET", "POST"), _nothing_here, op.error_page), "")
+        tree.graft(Route("elsewhere", "/", ("GET", "POST"), _nothing_here, parts.error_page), "")
     for route in protocol_routes(op, settings):
         tree.graft(route, route.path)
     if metrics is not None:
-        tree.graft(Route("metrics", f"{op.base_path}/metrics", ("GET",), metrics.answer, op.refuse_as_json), f"{op.base_path}/metrics")
-    sweeper = Sweeper(store, op.clients, op.session_settings, clock, hooks)
+        tree.graft(
+            Route("metrics", f"{op.base_path}/metrics", ("GET",), metrics.answer, parts.refuse_as_json),
+            f"{op.base_path}/metrics",
+        )
+    sweeper = Sweeper(store, parts.clients, parts.settings, clock, hooks)
     application = with_client_address(shared.following(tree), settings.listen.proxy)
     if settings.issuer.startswith("https:") and not settings.is_on_loopback:  # there it would lock out every other port's http
         application = with_strict_transport_security(application)
-    background = Background(sweeper, shared.check, op if settings.logout.backchannel.deliver == "here" else None)
+    background = Background(sweeper, shared.check, parts.delivery if settings.logout.backchannel.deliver == "here" else None)
     return Server(op, store, application, sweeper, background, shared)
 
 

@@ -19,11 +19,11 @@ from ..crypto.secret_ring import SecretRing
 from ..events import NO_HOOKS, Hooks
 from ..model import Consent, OpSession, Reason
 from ..pages import Pages
-from ..provider import CompletedLogin, Provider, SessionManagement
+from ..provider import CompletedLogin, OpPolicy, Provider, SessionManagement
 from ..provider.authorization.request import AuthorizationError
-from ..provider.base import ASSETS_URL
+from ..provider.parts import ASSETS_URL
 from ..provider.request.responses import RedirectResponse
-from ..provider.request.scope import AuthorizationContext, BrowserSession, RequestScope
+from ..provider.request.scope import AuthorizationContext, BrowserSession, RequestScope, present_scope
 from ..provider.request.web_request import WebRequest
 from ..provider.tokens.issued_token import TokenRefused
 from ..sessions.op_session import end_op_session
@@ -61,6 +61,64 @@ class LoginRedirect(UserAuthnMethod):
         return None, 0
 
 
+class BundledPolicy(OpPolicy):
+    """The decisions of the bundled server: consent, users of the settings file, what discovery names."""
+
+    offers_revocation = offers_introspection = True
+
+    def __init__(self, settings: ServerSettings, base_path: str) -> None:
+        self.request_objects = settings.request_object_settings()
+        self.accepts_registration = settings.registration.mode != "off"
+        self._base_path = base_path
+        self.op: BundledProvider
+
+    def metadata(self, metadata: dict[str, Any]) -> dict[str, Any]:
+        """Return the provider metadata, without what no client of this server can register."""
+        algs = [alg for alg in self.op.session_management.op_keys.signing_algs() if alg in ("RS256", "ES256")]
+        metadata["id_token_signing_alg_values_supported"] = metadata["userinfo_signing_alg_values_supported"] = algs
+        metadata["claims_supported"] = sorted({*metadata["claims_supported"], *self.op.users.claim_names})
+        if self.op.users.claim_locales:
+            metadata["claims_locales_supported"] = sorted(self.op.users.claim_locales)
+        return metadata
+
+    def consent_response(self, scope: RequestScope, context: AuthorizationContext, uid: str, client: Mapping[str, Any]) -> Response | None:
+        """Return the way to the consent page if the user has not allowed the client all that it asks for (OIDCC-3.1.2.4)."""
+        uow, answer = scope.unit(), scope.answered.consent
+        if answer == "denied":
+            raise AuthorizationError(context, "access_denied", "the user does not allow it")
+        if answer is None and "consent" not in context.prompt and client.get("consent") == "skip":
+            return None
+        wanted = self.consent_needed(context)
+        given = uow.consent(uid, context.client_id)
+        allowed = given.scopes if given is not None else frozenset()
+        if answer == "allowed":  # to ask for less takes nothing back
+            uow.add(PutConsent(Consent(uid, context.client_id, allowed | wanted, uow.now)))
+            return None
+        if given is not None and wanted <= allowed and "consent" not in context.prompt:
+            return None
+        if "none" in context.prompt:
+            raise AuthorizationError(context, "consent_required", "the user must be asked")
+        return ConsentRedirect(f"{self._base_path}/{CONSENT_URL}?{urlencode(context.parameters)}")
+
+    def consent_needed(self, context: AuthorizationContext) -> frozenset[str]:
+        """Return what a user must allow for a request: its scopes, and what the claims need that it asks for by name."""
+        scopes = frozenset(context.parameters.get("scope", "").split())
+        return scopes | consent_for_claims(context.parameters, self.op.session_management.user_claims.claims_of_scope())
+
+    def check_session(self, scope: RequestScope, browser: BrowserSession) -> None:
+        """End the session of a user who was removed from the settings."""
+        if browser.present is not None and self.op.users.claims(browser.present.uid) is None:
+            management = self.op.session_management
+            end_op_session(scope.unit(), browser.present, Reason.ADMIN, management.clients, management.settings)
+            browser.end_session()
+
+    def check_grant(self, grant_id: str, row: Mapping[str, Any]) -> None:
+        """Refuse what was issued to a user who was removed from the settings. Raises: TokenRefused."""
+        grant = present_scope().unit().grant(grant_id)
+        if grant is None or self.op.users.claims(grant.uid) is None:
+            raise TokenRefused("its user is not in the settings any more")
+
+
 class BundledProvider(Provider):
     """The provider behind the bundled server's routes."""
 
@@ -78,6 +136,8 @@ class BundledProvider(Provider):
         self.origin = origin_of(settings.issuer)
         self.users = UserDirectory(settings.users)
         self.server_clients = ServerClients(settings.clients, store)
+        self.policy = BundledPolicy(settings, self.base_path)
+        self.policy.op = self
         broker = AuthnBroker()
         broker.add(PASSWORD_ACR, LoginRedirect(f"{self.base_path}/{LOGIN_URL}"), 10, "")
         management = SessionManagement(store, secrets, settings.session_management_settings(), clock, hooks)
@@ -93,77 +153,24 @@ class BundledProvider(Provider):
             baseurl=settings.issuer,
             session_management=management,
             pages=Pages(asset_base=f"{self.base_path}/{ASSETS_URL}", override=settings.pages.folder),
+            policy=self.policy,
         )
-        self.request_objects = settings.request_object_settings()
-        self.accepts_registration = settings.registration.mode != "off"
-        self.offers_revocation = self.offers_introspection = True
-
-    def metadata(self) -> dict[str, Any]:
-        """Return the provider metadata, without what no client of this server can register."""
-        offered = super().metadata()
-        algs = [alg for alg in self.op_keys.signing_algs() if alg in ("RS256", "ES256")]
-        offered["id_token_signing_alg_values_supported"] = offered["userinfo_signing_alg_values_supported"] = algs
-        offered["claims_supported"] = sorted({*offered["claims_supported"], *self.users.claim_names})
-        if self.users.claim_locales:
-            offered["claims_locales_supported"] = sorted(self.users.claim_locales)
-        return offered
-
-    def consent_response(self, context: AuthorizationContext, uid: str, client: Mapping[str, Any]) -> Response | None:
-        """Return the way to the consent page when the user has not allowed the client all that it asks for (OIDCC-3.1.2.4)."""
-        scope = self.scope()
-        assert scope.uow is not None
-        answer = scope.answered.consent
-        if answer == "denied":
-            raise AuthorizationError(context, "access_denied", "the user does not allow it")
-        if answer is None and "consent" not in context.prompt and client.get("consent") == "skip":
-            return None
-        wanted = self.consent_needed(context)
-        given = scope.uow.consent(uid, context.client_id)
-        allowed = given.scopes if given is not None else frozenset()
-        if answer == "allowed":  # to ask for less takes nothing back
-            scope.uow.add(PutConsent(Consent(uid, context.client_id, allowed | wanted, scope.uow.now)))
-            return None
-        if given is not None and wanted <= allowed and "consent" not in context.prompt:
-            return None
-        if "none" in context.prompt:
-            raise AuthorizationError(context, "consent_required", "the user must be asked")
-        return ConsentRedirect(f"{self.base_path}/{CONSENT_URL}?{urlencode(context.parameters)}")
-
-    def consent_needed(self, context: AuthorizationContext) -> frozenset[str]:
-        """Return what a user must allow for a request: its scopes, and what the claims need that it asks for by name."""
-        scopes = frozenset(context.parameters.get("scope", "").split())
-        return scopes | consent_for_claims(context.parameters, self.claims_of_scope())
-
-    def browser_session(self, scope: RequestScope, cookie: str | None, headers: Mapping[str, str] | None) -> BrowserSession:
-        """Return the OP session that the browser's cookie names; that of a user who was taken out of the settings ends here."""
-        browser = super().browser_session(scope, cookie, headers)
-        if browser.present is not None and self.users.claims(browser.present.uid) is None:
-            assert scope.uow is not None
-            end_op_session(scope.uow, browser.present, Reason.ADMIN, self.clients, self.session_settings)
-            browser.end()
-        return browser
 
     def sign_in(self, request: WebRequest, login: CompletedLogin) -> Response:
         """Begin an OP session for a user who signed in at the OP itself, for no RP; return the way to the front page."""
+        management = self.session_management
 
         def work(scope: RequestScope) -> Response:
-            browser = scope.browser = self.browser_session(scope, request.cookie, request.headers)
-            self.begin(scope, browser, login)
-            return self.dress(scope, RedirectResponse(f"{self.base_path}/"))
+            management.browsers.look_up(scope, request.cookie, request.headers)
+            management.logins.begin_session(scope, login)
+            return RedirectResponse(f"{self.base_path}/", management.browsers.set_cookies(scope))
 
-        return self.in_scope(work)
+        return management.transactions.run(work)
 
     def session_of(self, cookie: str | None) -> OpSession | None:
-        """Return the live OP session of a browser, None when nobody is signed in."""
-        scope = self.new_scope()
-        return self.browser_session(scope, cookie, None).present
-
-    def check_grant(self, grant_id: str, row: Mapping[str, Any]) -> None:
-        """Refuse what was issued to a user who was taken out of the settings. Raises: TokenRefused."""
-        uow = self.scope().uow
-        grant = uow.grant(grant_id) if uow is not None else None
-        if grant is None or self.users.claims(grant.uid) is None:
-            raise TokenRefused("its user is not in the settings any more")
+        """Return the live OP session of a browser, None if no user is signed in."""
+        management = self.session_management
+        return management.browsers.look_up(management.transactions.new_scope(), cookie, None).present
 
     def _userinfo(self, uid: str, client_id: str, wanted: Any = None) -> dict[str, Any]:
-        return dict(self.users.claims(uid) or {})  # of somebody who was taken out of the settings, nothing is told
+        return dict(self.users.claims(uid) or {})  # no claims of a user who was removed from the settings

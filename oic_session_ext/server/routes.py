@@ -11,9 +11,7 @@ from functools import partial
 from oic.utils.http_util import Response
 
 from ..provider import Route, WebRequest
-from ..provider.logout.session_status import SESSION_STATUS_URL
-from ..provider.tokens.introspection import INTROSPECTION_URL
-from ..provider.tokens.revocation import REVOCATION_URL
+from ..provider.clients.endpoint import INTROSPECTION_URL, REVOCATION_URL, SESSION_STATUS_URL
 from .config.settings import ServerSettings
 from .http.cors import with_cors
 from .op import BundledProvider
@@ -25,19 +23,25 @@ _MANAGEMENT = ("GET", "POST", "PUT", "DELETE")
 
 def protocol_routes(op: BundledProvider, settings: ServerSettings) -> list[Route]:
     """Return every route that is not a page of the login."""
-    base = op.base_path
+    base, parts = op.base_path, op.session_management
 
-    health = Health(op.store)
-    json_route = partial(Route, refuse=op.refuse_as_json)
+    health = Health(parts.session_store)
+    json_route = partial(Route, refuse=parts.refuse_as_json)
     callable_by_scripts = [
         json_route("discovery", f"{base}/.well-known/openid-configuration", ("GET",), lambda _: op.providerinfo_endpoint()),
-        json_route("jwks", f"{base}/jwks.json", ("GET",), lambda _: op.jwks_endpoint()),
+        json_route("jwks", f"{base}/jwks.json", ("GET",), lambda _: parts.discovery.jwks()),
         json_route("token", f"{base}/token", ("POST",), lambda request: _token(op, request)),
         json_route("revocation", f"{base}/{REVOCATION_URL}", ("POST",), lambda request: _revocation(op, request)),
         json_route("userinfo", f"{base}/userinfo", ("GET", "POST"), lambda request: _userinfo(op, request)),
     ]
     routes = [
-        Route("authorization", f"{base}/authorization", ("GET", "POST"), lambda request: _authorization(op, request), op.error_page),
+        Route(
+            "authorization",
+            f"{base}/authorization",
+            ("GET", "POST"),
+            lambda request: _authorization(op, request),
+            parts.error_page,
+        ),
         *(with_cors(route, op.server_clients.is_origin) for route in callable_by_scripts),
         json_route("introspection", f"{base}/{INTROSPECTION_URL}", ("POST",), lambda request: _introspection(op, request)),
         *op.session_routes(),
@@ -61,15 +65,15 @@ def _token(op: BundledProvider, request: WebRequest) -> Response:
 
 
 def _revocation(op: BundledProvider, request: WebRequest) -> Response:
-    return op.revocation_endpoint(request.parameters(), request.headers.get("authorization"))
+    return op.session_management.revocation.answer(request.parameters(), request.headers.get("authorization"))
 
 
 def _introspection(op: BundledProvider, request: WebRequest) -> Response:
-    return op.introspection_endpoint(request.parameters(), request.headers.get("authorization"))
+    return op.session_management.introspection.answer(request.parameters(), request.headers.get("authorization"))
 
 
 def _session_status(op: BundledProvider, request: WebRequest) -> Response:
-    return op.session_status_endpoint(request.parameters(), request.headers.get("authorization"))
+    return op.session_management.session_status.answer(request.parameters(), request.headers.get("authorization"))
 
 
 def _userinfo(op: BundledProvider, request: WebRequest) -> Response:

@@ -33,7 +33,7 @@ class LastResort:
 
     def __init__(self, application: Callable[..., Iterable[bytes]], op: BundledProvider) -> None:
         self._application = application
-        self._op = op
+        self._parts = op.session_management
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a WSGI request."""
@@ -45,10 +45,10 @@ class LastResort:
             if close is not None:
                 close()
         except StoreError as err:
-            return list(self._op.error_page(unavailable("pages", err))(environ, start_response))
+            return list(self._parts.error_page(unavailable("pages", err))(environ, start_response))
         except Exception:  # the last line of defence: no traceback leaves the OP
             logger.exception("pages: unexpected")
-            return list(self._op.error_page(ServerFault("something went wrong here"))(environ, start_response))
+            return list(self._parts.error_page(ServerFault("something went wrong here"))(environ, start_response))
         start_response(*started[-1])
         return body
 
@@ -57,26 +57,28 @@ class Site:
     """The root of the CherryPy application."""
 
     def __init__(self, op: BundledProvider, settings: ServerSettings) -> None:
-        base = op.base_path
-        throttle = LoginThrottle(op.store, settings.login.throttle, op.clock)
+        base, parts = op.base_path, op.session_management
+        throttle = LoginThrottle(parts.session_store, settings.login.throttle, parts.clock)
         browsers = KnownBrowsers(
-            op.secrets,
+            parts.secrets,
             f"{base}/{LOGIN_URL}",
             is_secure=settings.issuer.startswith("https:"),
             lifetime_s=settings.login.throttle.remember_browsers_s,
-            clock=op.clock,
+            clock=parts.clock,
         )
-        requests = WaitingRequests(op.secrets, op.clock)
-        login, consent = LoginPage(op, throttle, browsers, requests, op.clock), ConsentPage(op, requests, op.clock)
+        requests = WaitingRequests(parts.secrets, parts.clock)
+        login = LoginPage(op, throttle, browsers, requests, parts.clock)
+        consent = ConsentPage(op, requests, parts.clock)
         front = FrontPage(op)
-        self._op = op
+        methods = ("GET", "POST")
+        self._parts = parts
         self._login = Route(
-            "login", f"{base}/{LOGIN_URL}", ("GET", "POST"), lambda request: login.answer(request, _web_session()), op.error_page
+            "login", f"{base}/{LOGIN_URL}", methods, lambda request: login.answer(request, _web_session()), parts.error_page
         )
         self._consent = Route(
-            "consent", f"{base}/{CONSENT_URL}", ("GET", "POST"), lambda request: consent.answer(request, _web_session()), op.error_page
+            "consent", f"{base}/{CONSENT_URL}", methods, lambda request: consent.answer(request, _web_session()), parts.error_page
         )
-        self._front = Route("front_page", f"{base}/", ("GET",), front.answer, op.error_page)
+        self._front = Route("front_page", f"{base}/", ("GET",), front.answer, parts.error_page)
 
     @cherrypy.expose  # type: ignore[untyped-decorator]
     def index(self) -> bytes:
@@ -99,7 +101,7 @@ class Site:
         code = int(status.split(" ", 1)[0])
         error = "not_found" if code == 404 else "server_error" if code >= 500 else "invalid_request"
         description = "there is nothing here" if code == 404 else "this cannot be answered"
-        response = self._op.error_page(ProtocolError(description, error=error, status=code))
+        response = self._parts.error_page(ProtocolError(description, error=error, status=code))
         _copy_headers(response)
         return bytes(response.message)
 

@@ -101,23 +101,23 @@ class RunningOp:
         self.op = Op.build(make_settings(issuer=self.issuer, clients=clients, logout=logout))
         self.http.wsgi_app = self.op.server.application
         self.delivery = FakeDelivery()
-        self.op.server.op.delivery = self.delivery  # type: ignore[assignment]  # the one method that the endpoint calls
+        self.op.server.op.session_management.delivery.running = self.delivery  # type: ignore[assignment]  # the one method that the endpoint calls
         threading.Thread(target=self.http.serve, daemon=True).start()
 
     def wait_at_most(self, seconds: int) -> None:
         """Set the limit for frames."""
         provider = self.op.server.op
-        provider.session_settings = provider.session_settings.model_copy(update={"frontchannel_wait_s": seconds})
+        provider.session_management.settings = provider.session_management.settings.model_copy(update={"frontchannel_wait_s": seconds})
 
     def sign_in(self, browser: BrowserContext, *client_ids: str) -> dict[str, str]:
         """Sign alice in at clients, by her cookie; return each client's `sid`."""
         provider, store = self.op.server.op, self.op.server.store
-        settings = provider.session_settings
+        settings = provider.session_management.settings
         uow = UnitOfWork(store, self.op.clock())
         session, secret = begin_op_session(uow, uid="alice", acr="pwd", auth_time=uow.now, present=None, settings=settings, clients={})
         sids = {client_id: join_rp(uow, session, client_id, "alice", settings).sid for client_id in client_ids}
         uow.commit()
-        browser.add_cookies([{"name": provider.cookie_policy.session_cookie_name, "value": secret, "url": self.issuer}])
+        browser.add_cookies([{"name": provider.session_management.cookie_policy.session_cookie_name, "value": secret, "url": self.issuer}])
         return sids
 
     def log_out(self, page: Page, rps: RpServer, *, and_return: bool = True) -> None:

@@ -24,7 +24,7 @@ PLACES = {
     "provider/clients/authentication.py": {"_is_equal": "a client's secret"},
     "provider/tokens/issued_token.py": {"is_current_refresh_token": "a refresh token, where pyoidc's own database keeps it"},
     "provider/tokens/token_endpoint.py": {"_check_pkce": "a code_verifier"},
-    "provider/tokens/sealed_token.py": {"valid": "a refresh token, by its digest"},
+    "provider/session_db/sealed_token.py": {"valid": "a refresh token, by its digest"},
     "server/registration/endpoint.py": {
         "_replace": "a client's secret in an update",
         "_authorized": "a registration access token, by its digest",

@@ -79,13 +79,15 @@ class Rp:
         [share] = session.rp_sessions
         notice = example_notice(client_id=self.client_id, sub=share.sub, sid=share.sid)
         claims = logout_token_claims(notice, issuer=self.op.settings.issuer, now=self.op.clock(), lifetime_s=120)
-        client = self.op.server.op.clients.get(self.client_id)
+        client = self.op.server.op.session_management.clients.get(self.client_id)
         assert client is not None
         self.tokens = {
             "id_token": first["id_token"],
             "refreshed id_token": second["id_token"],
-            "logout_token": self.op.server.op.sign_logout_token(claims, client),
-            "logout_token without typ": self.op.server.op.sign_logout_token(claims, {**client, "backchannel_logout_token_typ": False}),
+            "logout_token": self.op.server.op.session_management.delivery.tokens.sign_logout_token(claims, client),
+            "logout_token without typ": self.op.server.op.session_management.delivery.tokens.sign_logout_token(
+                claims, {**client, "backchannel_logout_token_typ": False}
+            ),
             "userinfo": userinfo.text,
             "access_token": second["access_token"],
             "refresh_token": second["refresh_token"],
@@ -226,7 +228,7 @@ def test_a_client_whose_key_is_an_ops_own_would_pass_with_an_assertion_of_its_ow
     now = rp.op.clock()
     claims = {"iss": rp.client_id, "sub": rp.client_id, "aud": f"{rp.op.settings.issuer}/token", "exp": now + 60, "jti": "one"}
     secret = rp.registered["client_secret"]
-    key = jose.mac_key(secret, rp.alg) if rp.alg == "HS256" else rp.op.server.op.op_keys.signing_key(rp.alg)
+    key = jose.mac_key(secret, rp.alg) if rp.alg == "HS256" else rp.op.server.op.session_management.op_keys.signing_key(rp.alg)
 
     assert authenticates_the_client(rp, jose.sign(claims, key, rp.alg))
 

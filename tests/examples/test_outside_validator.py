@@ -51,7 +51,9 @@ def claims_of(op: Op) -> dict[str, Any]:
 
 def signed(op: Op, claims: dict[str, Any], alg: str) -> str:
     """A Logout Token as the OP signs it."""
-    return op.server.op.sign_logout_token(claims, {"id_token_signed_response_alg": alg, "client_secret": SECRET})
+    return op.server.op.session_management.delivery.tokens.sign_logout_token(
+        claims, {"id_token_signed_response_alg": alg, "client_secret": SECRET}
+    )
 
 
 def validator_of(op: Op, alg: str, client_id: str = "rp") -> LogoutTokenValidator:

@@ -330,11 +330,10 @@ def test_the_name_of_the_login_query_survives_the_form(browser: Browser) -> None
 
 
 def test_sweeping_takes_the_call_that_the_readme_shows_and_no_cherrypy(op: OwnOp) -> None:
-    (call,) = re.findall(r"`(Sweeper\(.*?\)\.sweep\(\))`", (OWN_OP / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (call,) = re.findall(r"`(op\.session_management\.sweep\(\))`", (OWN_OP / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     program = f"""
 import sys
 from after import op
-from oic_session_ext.sessions.sweeper import Sweeper
 print({call}, *(name for name in ("cherrypy", "beaker", "ruamel") if name in sys.modules))
 """
 

@@ -113,10 +113,10 @@ def started_pair(
         settings = make_settings(**op.settings)
         servers = (build_server(settings, clock=clock), build_server(settings, clock=clock))
         for server in servers:
-            server.op.start_delivery()
+            server.op.session_management.delivery.start()
         yield Pair(servers, clock, faulty, str(folder / "op.yaml"), op.issuer)
         for server in servers:
-            server.op.stop_delivery()
+            server.op.session_management.delivery.stop()
             server.store.close()
 
 

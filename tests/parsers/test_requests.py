@@ -243,7 +243,7 @@ def test_metadata_is_registered_and_told_again_as_it_is_or_refused(op: Op, chang
     ):
         assert told.get(name) == asked.get(name) or (name == "post_logout_redirect_uris" and not told.get(name))
     assert told["client_id"] != asked.get("client_id")
-    kept = op.server.op.client(told["client_id"]) or {}
+    kept = op.server.op.session_management.client(told["client_id"]) or {}
     assert (kept["consent"], kept.get("introspection", "own")) == ("ask", "own")
     again = {name: value for name, value in told.items() if name not in ("registration_access_token", "registration_client_uri")}
     again = {name: value for name, value in again.items() if name not in ("client_id_issued_at", "client_secret_expires_at")}

@@ -30,9 +30,9 @@ from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.events import Hooks
 from oic_session_ext.model import LogoutNotice, NotifyStatus
 from oic_session_ext.pages import Pages
-from oic_session_ext.provider import Answered, CompletedLogin, HardeningMixin, Provider, SessionManagement, SessionManagementMixin
-from oic_session_ext.provider.base import ASSETS_URL
+from oic_session_ext.provider import Answered, CompletedLogin, HardeningMixin, OpPolicy, Provider, SessionManagement, SessionManagementMixin
 from oic_session_ext.provider.keys import generate_private_jwks
+from oic_session_ext.provider.parts import ASSETS_URL
 from oic_session_ext.settings import SessionManagementSettings
 from oic_session_ext.store.memory.engine import MemoryStore
 from oic_session_ext.testing.fake_clock import FakeClock
@@ -157,8 +157,13 @@ class Op:
     is_stock: bool = False
 
     def __post_init__(self) -> None:
-        if hasattr(self.provider, "op_keys"):
-            self.provider.op_keys._converted = CONVERTED_KEYS
+        if hasattr(self.provider, "session_management"):
+            self.ext.op_keys._converted = CONVERTED_KEYS
+
+    @property
+    def ext(self) -> Any:
+        """Everything of ours in the OP."""
+        return self.provider.session_management
 
     @property
     def store(self) -> MemoryStore:
@@ -201,13 +206,13 @@ class Op:
 
     def claims(self, id_token: str) -> dict[str, Any]:
         """The claims of an ID Token, once a key of the OP has proven it."""
-        return dict(jose.verify(id_token, self.provider.issuer_keys(), jose.ASYMMETRIC_ALGS).claims)
+        return dict(jose.verify(id_token, self.ext.issuer_keys(), jose.ASYMMETRIC_ALGS).claims)
 
     def id_token(self, **claims: Any) -> str:
         """An ID Token of this OP as a test wants it."""
         now = self.clock()
         base = {"iss": ISSUER, "sub": "nobody", "aud": "basic", "iat": now, "exp": now + 3600}
-        return jose.sign(base | claims, self.provider.op_keys.signing_key("RS256"), "RS256")
+        return jose.sign(base | claims, self.ext.op_keys.signing_key("RS256"), "RS256")
 
 
 @dataclass
@@ -445,6 +450,7 @@ def make_op(clock: FakeClock) -> MakeOp:
         clients: dict[str, Any] | None = None,
         store: MemoryStore | None = None,
         hooks: Hooks | None = None,
+        policy: OpPolicy | None = None,
         **settings: Any,
     ) -> Op:
         store = store or MemoryStore()
@@ -459,8 +465,9 @@ def make_op(clock: FakeClock) -> MakeOp:
             baseurl=ISSUER,
             session_management=management,
             pages=PAGES,
+            policy=policy,
         )
-        op.delivery = FakeDelivery()
+        op.session_management.delivery.running = FakeDelivery()
         return Op(op, clock, store)
 
     return make

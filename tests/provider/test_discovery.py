@@ -220,7 +220,7 @@ def test_an_oauth_provider_in_the_process_does_not_gain_our_endpoints(make_op: M
 
 
 def test_only_public_parts_are_published(op: Op) -> None:
-    answer = Answer.of(op.provider.jwks_endpoint())
+    answer = Answer.of(op.ext.discovery.jwks())
 
     assert len(answer.json["keys"]) == 3
     for key in answer.json["keys"]:
@@ -230,7 +230,7 @@ def test_only_public_parts_are_published(op: Op) -> None:
 
 def test_a_published_key_verifies_an_id_token(op: Op, browser: Browser) -> None:
     token = browser.sign_in()["id_token"]
-    keys = [jose.import_key(key) for key in Answer.of(op.provider.jwks_endpoint()).json["keys"]]
+    keys = [jose.import_key(key) for key in Answer.of(op.ext.discovery.jwks()).json["keys"]]
 
     assert jose.verify(token, keys, {"RS256"}).claims["iss"] == ISSUER
 
@@ -238,7 +238,7 @@ def test_a_published_key_verifies_an_id_token(op: Op, browser: Browser) -> None:
 def test_a_clients_secret_is_not_among_the_published_keys(op: Op) -> None:
     op.provider.keyjar.add_symmetric("", "a-symmetric-key-of-the-op", usage=["sig"])
     try:
-        assert "symmetric" not in Answer.of(op.provider.jwks_endpoint()).body
+        assert "symmetric" not in Answer.of(op.ext.discovery.jwks()).body
     finally:
         op.provider.keyjar.issuer_keys[""].pop()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from oic_session_ext.provider import base as seam
+from oic_session_ext.provider import keys
 from tests.bundled_op import CLIENTS, Op, keys_file, make_op
 
 __all__ = ["keys_file", "make_op"]
@@ -14,7 +14,7 @@ __all__ = ["keys_file", "make_op"]
 
 @pytest.mark.spec("SEC-12")
 def test_it_does_not_grow_with_the_clients_that_come(make_op: Callable[..., Op], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seam, "_MOST_IN_KEY_JAR", 4)
+    monkeypatch.setattr(keys, "_MOST_IN_KEY_JAR", 4)
     clients = [CLIENTS[0] | {"client_id": f"web{number}"} for number in range(10)]
     op = make_op(clients=clients)
     browser = op.browser()

@@ -13,7 +13,7 @@ from oic.utils.sdb import create_session_db
 
 from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.errors import ConfigError
-from oic_session_ext.provider import HardeningMixin, Provider, SessionManagement, SessionManagementMixin
+from oic_session_ext.provider import HardeningMixin, OpPolicy, Provider, SessionManagement, SessionManagementMixin
 from oic_session_ext.provider.request.scope import RequestScope, current_scope
 from oic_session_ext.store.changes import PutGrant, PutOpSession
 from oic_session_ext.store.memory.engine import MemoryStore
@@ -142,15 +142,16 @@ def test_managed_scripts_outside_of_a_request_may_read_and_end_grants(managed: O
 def test_managed_two_ops_in_one_process_do_not_share_a_request(make_op: MakeOp) -> None:
     other = make_op()
 
-    class Asking(SessionManagementMixin, StockProvider):
+    class Asking(OpPolicy):
         def consent_response(self, *_: Any) -> None:
             # an OP that asks another OP of the same process in the middle of a request
             tokens = other.browser().sign_in("post", "bob")
             assert other.userinfo(tokens["access_token"]).status == 200
 
-    op = make_op(provider=Asking)
+    op = make_op(provider=type("Managed", (SessionManagementMixin, StockProvider), {}), policy=Asking())
 
     assert "code" in op.browser().authorize(login="alice").in_query
+    assert len(other.store.op_sessions_of_user("bob")) == 1
     assert op.store.op_sessions_of_user("bob") == []
     assert other.store.op_sessions_of_user("alice") == []
 
@@ -179,7 +180,7 @@ def test_managed_a_scope_is_not_seen_from_another_thread(managed: Op) -> None:
         seen.append(current_scope() is scope)
         return Answer(200, [], "")
 
-    managed.provider.in_scope(look)
+    managed.ext.transactions.run(look)
 
     assert seen == [None, True]
 
@@ -298,7 +299,7 @@ def test_the_registered_uris_are_read_however_pyoidc_keeps_them(make_op: MakeOp)
     clients["basic"]["client_secret"] = SECRET
     op = make_op(clients=clients)
 
-    assert op.provider.client("basic")["redirect_uris"] == [
+    assert op.ext.client("basic")["redirect_uris"] == [
         "https://basic.example.com/plain",
         "https://basic.example.com/list",
         REDIRECT_URIS["basic"],

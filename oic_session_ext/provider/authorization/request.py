@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
-from ...clients.registry import RESPONSE_TYPES
+from ...clients.registry import RESPONSE_TYPES, has_refresh_grant
 from ...errors import InvalidRequest, ProtocolError, UnknownClient
 from ...logout.id_token_hint import BadHint, Hint
 from ...web.parameters import parse_parameters, single_values
@@ -199,11 +199,6 @@ def _check_pkce(context: AuthorizationContext, metadata: Mapping[str, Any]) -> N
         raise AuthorizationError(context, "invalid_request", "code_challenge_method must be S256")
     if not _PKCE_VALUE.fullmatch(challenge):
         raise AuthorizationError(context, "invalid_request", "code_challenge is malformed")
-
-
-def has_refresh_grant(metadata: Mapping[str, Any]) -> bool:
-    """Tell whether a client may be given refresh tokens; one that registered no `grant_types` may not (OIDCREG-2)."""
-    return "refresh_token" in (metadata.get("grant_types") or ())
 
 
 def _without_idle_offline_access(context: AuthorizationContext, metadata: Mapping[str, Any]) -> AuthorizationContext:

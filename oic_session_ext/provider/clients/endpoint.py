@@ -1,36 +1,42 @@
-"""What the endpoints have in common that clients' servers call: a form comes in, the client proves who it is, JSON goes out.
+"""What the endpoints have in common that clients' servers call: a form comes in, the client is authenticated, JSON goes out.
 
-These are the token, revocation and introspection endpoints (RFC 6749, 2.3 and 3.2; RFC 7009, 2.1; RFC 7662, 2.1).
+These are the token, revocation, introspection and session status endpoints (RFC 6749, 2.3 and 3.2; RFC 7009, 2.1; RFC 7662, 2.1).
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from oic.exception import PyoidcError
 from oic.oic.provider import TokenEndpoint
-from oic.utils.authn.client import verify_client
 from oic.utils.http_util import Response
 
 from ...crypto import jose
 from ...errors import InvalidClient, ProtocolError
+from ...model import EphemeralRecord
+from ...store.changes import ClaimEphemeral
 from ...web.parameters import parse_parameters, single_values
-from ..base import Seam
+from ..parts import OpParts
 from ..request.responses import json_error
+from ..request.scope import present_scope
 from .authentication import ClientAuthentication
 
+REVOCATION_URL = "revocation"
+INTROSPECTION_URL = "introspection"
+SESSION_STATUS_URL = "session_status"
+_ASSERTION = "client_assertion"
 
-class ClientEndpointSeam(Seam):
-    """Authenticates clients in place of pyoidc, unless the deployer brings a way of their own (`client_authn`)."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.client_authn is verify_client:
-            self.client_authn = self._authenticate_client
+class ClientEndpoint:
+    """Runs a client's request and authenticates the client, unless the adopter brings its own way (`client_authn`)."""
 
-    def answer_client(self, request: Any, authn: str | None, answer: Callable[[dict[str, str]], Response]) -> Response:
+    def __init__(self, parts: OpParts) -> None:
+        self._parts = parts
+
+    def answer(self, request: Any, authn: str | None, answer: Callable[[dict[str, str]], Response]) -> Response:
         """Answer a client's request in one unit of work, errors as JSON (RFC 6749, 5.2).
 
         `request` is the form body (or a dict), `authn` the Authorization header; `answer` takes the parameters.
@@ -41,49 +47,51 @@ class ClientEndpointSeam(Seam):
             try:
                 return answer(single_values(parse_parameters(text)))
             except ProtocolError as err:
-                return json_error(err, realm=self.name, tried=authn)
+                return json_error(err, realm=self._parts.issuer, tried=authn)
 
-        return self.in_scope(work, refuse=self.refuse_as_json)
+        return self._parts.transactions.run(work, refuse=self._parts.refuse_as_json)
 
-    def authenticated_client(self, request: Mapping[str, Any], params: Mapping[str, str], authn: str | None) -> str:
-        """Return the client_id of who sends a request, here a message of pyoidc's and `params` its parameters.
+    def authenticate(self, request: Mapping[str, Any], params: Mapping[str, str], authn: str | None) -> str:
+        """Return the client_id of the client that sends a request: here a message of pyoidc's, and `params` its parameters.
 
-        Raises: InvalidClient: it did not prove who it is.
+        Raises: InvalidClient: the client was not authenticated.
         """
+        op = self._parts.op
         try:
-            client_id = self.client_authn(self, request, authn)
+            client_id = op.client_authn(op, request, authn)
         except ProtocolError:
             raise
-        except (PyoidcError, KeyError, ValueError, AttributeError) as err:  # a deployer's own way of client authentication
+        except (PyoidcError, KeyError, ValueError, AttributeError) as err:  # an adopter's own way of client authentication
             raise InvalidClient("client authentication failed", detail=type(err).__name__) from err
         if not isinstance(client_id, str) or params.get("client_id", client_id) != client_id:
             raise InvalidClient("client authentication failed", detail="client_id is not the authenticated client")
         return client_id
 
-    def assertion_audiences(self) -> tuple[str, ...]:
-        """Return what a client assertion may be addressed to: the OP, or an endpoint of it that takes one (OIDCC-9)."""
-        return self.name, self.endpoint_uri(TokenEndpoint.url)
+    def verify_client(self, op: Any, areq: Mapping[str, Any], authn: str | None) -> str:
+        """Return the authenticated client's id, in place of pyoidc's function of this name (OIDCC-9).
 
-    def endpoint_uri(self, path: str) -> str:
-        """Return the full address of an endpoint."""
-        return f"{self.baseurl.rstrip('/')}/{path}"
-
-    def _authenticate_client(self, op: Any, areq: Mapping[str, Any], authn: str | None) -> str:
-        params = {name: value for name, value in areq.items() if isinstance(value, str)}
-        authentication = ClientAuthentication(
-            find=self.clients.get,
-            keys_of=self.client_keys,
-            audiences=self.assertion_audiences(),
-            claim_once=self.claim_assertion,
-        )
-        return authentication.authenticate(params, authn, self.clock())
-
-    def claim_assertion(self, key: str, expires_at: int) -> None:
-        """Remember a client assertion until it expires; a provider without a store cannot.
-
-        Raises: InvalidClient: it was used before.
+        Raises: InvalidClient: the client was not authenticated.
         """
+        params = {name: value for name, value in areq.items() if isinstance(value, str)}
+        parts = self._parts
+        endpoints = (TokenEndpoint.url, REVOCATION_URL, INTROSPECTION_URL, SESSION_STATUS_URL)
+        authentication = ClientAuthentication(
+            find=parts.clients.get,
+            keys_of=self._public_keys,
+            audiences=(parts.issuer, *(parts.endpoint_uri(path) for path in endpoints)),
+            claim_once=self._claim_assertion,
+        )
+        return authentication.authenticate(params, authn, parts.clock())
 
-    def client_keys(self, client_id: str, client: Mapping[str, Any], kid: str | None = None) -> list[jose.Key]:
-        """Return a client's public keys, those of its `jwks_uri` fetched anew for a `kid` that is not among them."""
-        return self.public_keys.of(client, kid)
+    def _public_keys(self, client_id: str, client: Mapping[str, Any], kid: str | None = None) -> list[jose.Key]:
+        return self._parts.public_keys.of(client, kid)
+
+    def _claim_assertion(self, key: str, expires_at: int) -> None:
+        """Remember a client assertion in the store, so that it is good once in the whole cluster (OIDCC-9); without a store, nowhere."""
+        uow = present_scope().uow
+        if uow is None:
+            return
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        if uow.ephemeral(_ASSERTION, digest) is not None:
+            raise InvalidClient("client authentication failed", detail="client assertion used before")
+        uow.add(ClaimEphemeral(EphemeralRecord(_ASSERTION, digest, expires_at), uow.now))

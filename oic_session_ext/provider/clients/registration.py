@@ -6,7 +6,7 @@ pyoidc keeps nearly everything it is sent: script addresses, half a client when 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from oic.exception import PyoidcError
@@ -20,73 +20,70 @@ from ...errors import InvalidToken, ProtocolError
 from ...validation import Problem
 from ...web.guarded_fetch import FetchFailed, FetchRefused
 from ...web.uri import fetched_problem, split_absolute_uri
-from ..base import Seam
+from ..parts import OpParts
 from .pairwise import join_sector, sector_of
 
 _KEYS = ("jwks", "jwks_uri")
 
 
-class RegistrationSeam(Seam):
+class RegistrationEndpoint:
     """Checks what a client sends before pyoidc keeps it, and leaves nothing of a client that is refused."""
 
-    @staticmethod
-    def client_secret_expiration_time() -> int:
-        """Return 0, never (RFC 7591, 3.2.1): with its secret the whole client would end."""
-        return 0
+    def __init__(self, parts: OpParts) -> None:
+        self._parts = parts
 
-    def registration_endpoint(self, request: Any, authn: str | None = None, method: str = "POST", **kwargs: Any) -> Response:
+    def answer(self, request: Any, authn: str | None, method: str, theirs: Callable[..., Response], **kwargs: Any) -> Response:
         """Answer a registration request: register (POST) or read (GET, with the registration access token).
 
-        `request` is the JSON body, or the query string of a GET.
+        `request` is the JSON body, or the query string of a GET; `theirs` is pyoidc's endpoint, or the adopter's own.
         """
         registers = method.upper() == "POST"
+        refuse = self._parts.refuse_as_json
         try:
             if registers:
-                self.check_registrant(authn)
+                self._parts.policy.check_registrant(authn)
                 request = json.dumps(self._checked(request))
             elif not (authn or "").startswith("Bearer ") or not str(authn)[len("Bearer ") :].strip():
                 raise InvalidToken("the registration access token is needed")  # an empty one fits every client that has none
-            response: Response = super().registration_endpoint(request, authn, method, **kwargs)
+            response = theirs(request, authn, method, **kwargs)
             if response.status_code == 401:
                 raise InvalidToken("the registration access token is not good")
         except ProtocolError as err:
-            return self.refuse_as_json(err)
+            return refuse(err)
         except (PyoidcError, AssertionError) as err:  # a value of a kind that pyoidc does not expect
-            return self.refuse_as_json(_refusal("a value is malformed", detail=type(err).__name__))
+            return refuse(_refusal("a value is malformed", detail=type(err).__name__))
         if registers and response.status_code >= 400:
-            return self.refuse_as_json(_refusal(_description_of(response)))
+            return refuse(_refusal(_description_of(response)))
         return response
 
-    def check_registrant(self, authn: str | None) -> None:
-        """Let an OP demand an initial access token (OIDCREG-3); `authn` is the Authorization header. As it is, anybody may register.
+    def keep_client(self, request: Any, client_id: str, ignore: list[str] | None, keep: Callable[..., Any]) -> Any:
+        """Return what `keep`, pyoidc's `do_client_registration`, keeps of a client, put right.
 
-        Raises: InvalidToken: this one may not.
+        Raises: ProtocolError: it is refused, and nothing of it stays (RFC 7591, 3.2.2).
         """
-
-    def do_client_registration(self, request: Any, client_id: str, ignore: list[str] | None = None) -> Any:
-        """Return what is kept of a client. Raises: ProtocolError: it is refused, and nothing of it stays (RFC 7591, 3.2.2)."""
+        op = self._parts.op
         keys = {name: request[name] for name in _KEYS if name in request}
         for name in keys:  # pyoidc would fetch them unguarded
             del request[name]
         try:
-            kept = super().do_client_registration(request, client_id, ignore)
+            kept = keep(request, client_id, ignore)
             if isinstance(kept, Response):
                 raise _refusal(_description_of(kept))
         except Exception:
-            del self.cdb[client_id]
+            del op.cdb[client_id]
             raise
         kept.update(keys)
         kept.setdefault("grant_types", ["authorization_code"])  # pyoidc leaves the default out (OIDCREG-2)
         if kept.get("subject_type") == "pairwise":
-            join_sector(kept, list(self.cdb.items()), self.secrets)
-        self.recuperate_keys(client_id, kept)
+            join_sector(kept, list(op.cdb.items()), self._parts.secrets)
+        op.recuperate_keys(client_id, kept)
         return kept
 
-    def _verify_sector_identifier(self, request: Any) -> tuple[list[str], str]:
+    def verify_sector_identifier(self, request: Any) -> tuple[list[str], str]:
         """Fetch `sector_identifier_uri` guarded; it must list every redirect URI (OIDCREG-5: MUST)."""
         uri = str(request["sector_identifier_uri"])
         try:
-            listed = self.guarded_fetch.json(uri)
+            listed = self._parts.guarded_fetch.json(uri)
         except FetchRefused:  # the same request may succeed a moment later
             raise
         except FetchFailed as err:
@@ -114,7 +111,7 @@ class RegistrationSeam(Seam):
 
     def _kinds(self) -> dict[str, Any]:
         """Return the names that a client may register, each with its type, or the type of its members in a list; others mean nothing."""
-        known = self.server.message_factory.get_request_type("registration_endpoint").c_param
+        known = self._parts.op.server.message_factory.get_request_type("registration_endpoint").c_param
         return dict.fromkeys(FLAGS, bool) | {name: spec[0] for name, spec in known.items()} | {"jwks": dict}
 
     def _problems(self, metadata: Mapping[str, Any]) -> Iterator[Problem]:
@@ -125,8 +122,8 @@ class RegistrationSeam(Seam):
         if metadata.get("subject_type") == "pairwise" and sector_of(metadata) is None:
             yield ("subject_type",), "pairwise needs redirect_uris with a host, or a sector_identifier_uri"
         yield from logout_metadata_problems(metadata)
-        yield from logout_support_problems(metadata, LogoutSupport.of(self.outbound_settings()))
-        yield from request_object_problems(metadata, self.request_objects, self.address_guard)
+        yield from logout_support_problems(metadata, LogoutSupport.of(self._parts.settings.delivery))
+        yield from request_object_problems(metadata, self._parts.policy.request_objects, self._parts.address_guard)
         for name in ("request_object_encryption_alg", "request_object_encryption_enc"):
             if name in metadata:
                 yield (name,), "request objects cannot be encrypted here"
@@ -139,7 +136,7 @@ class RegistrationSeam(Seam):
 
     def _address_problem(self, name: str, uri: str) -> str | None:
         if name != "initiate_login_uri":
-            return fetched_problem(uri) or self.address_guard.refuses_uri(uri)
+            return fetched_problem(uri) or self._parts.address_guard.refuses_uri(uri)
         try:
             return None if split_absolute_uri(uri).scheme == "https" else "must be https"
         except ValueError as err:

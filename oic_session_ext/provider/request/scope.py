@@ -1,17 +1,15 @@
 """What belongs to one request at the pyoidc seam: its unit of work, its browser, and what the user has just answered.
 
 pyoidc hands neither the cookie nor the request on to the places that we override, so the scope travels in a context
-variable; it is set and reset by `Seam.in_scope` alone.
+variable; it is set and reset by `Transactions` alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
-
-from oic.utils.http_util import Response
 
 from ...logout.id_token_hint import Hint
 from ...model import OpSession
@@ -85,31 +83,52 @@ class BrowserSession:
     new_secret: str | None = None
     ended: bool = False
 
-    def begin(self, session: OpSession, secret: str) -> None:
+    def begin_session(self, session: OpSession, secret: str) -> None:
         """Note that a session has just begun, or begun anew, in this browser."""
         self.present, self.over, self.new_secret, self.ended = session, None, secret, False
 
-    def end(self) -> None:
+    def end_session(self) -> None:
         """Note that the session of this browser has just ended."""
         self.present, self.new_secret, self.ended = None, None, True
 
 
 @dataclass(slots=True)
 class RequestScope:
-    """One request at the seam.
+    """One attempt at a request.
 
-    `uow` is None for a provider that has no store. `grant_id` is the grant that an authorization request has made. `owner` is the
-    provider that answers: another one in the same process, asked meanwhile, has a scope of its own. `after_commit` makes the
-    response that depends on what comes after the commit (RPs are told only of what is durable); None leaves it as it is.
+    Attributes:
+        uow: The unit of work, None for an OP without a store.
+        owner: What runs the request: another OP in the same process, called meanwhile, has a scope of its own.
+        browser: The browser that sent the request, None before it is looked up or if a client's server sent it.
+        answered: What the user has just answered on the OP's pages.
+        authorization: The authorization request once its client and redirect URI are checked.
+        grant_id: The grant that an authorization request has made.
     """
 
     uow: UnitOfWork | None = None
+    owner: object = None
     browser: BrowserSession | None = None
     answered: Answered = field(default_factory=Answered)
     authorization: AuthorizationContext | None = None
     grant_id: str | None = None
-    owner: object = None
-    after_commit: Callable[[], Response] | None = None
+
+    def unit(self) -> UnitOfWork:
+        """Return the unit of work. Raises: RuntimeError: the OP has no store."""
+        if self.uow is None:
+            raise RuntimeError("called for a request without a store")
+        return self.uow
+
+    def present_browser(self) -> BrowserSession:
+        """Return the browser of the request. Raises: RuntimeError: none was looked up."""
+        if self.browser is None:
+            raise RuntimeError("called for a request without a browser")
+        return self.browser
+
+    def context(self) -> AuthorizationContext:
+        """Return the checked authorization request. Raises: RuntimeError: there is none."""
+        if self.authorization is None:
+            raise RuntimeError("called outside of an authorization request")
+        return self.authorization
 
 
 _CURRENT: ContextVar[RequestScope | None] = ContextVar("oic_session_ext_request", default=None)
@@ -118,6 +137,14 @@ _CURRENT: ContextVar[RequestScope | None] = ContextVar("oic_session_ext_request"
 def current_scope() -> RequestScope | None:
     """Return the scope of the request being answered in this thread or task, None outside of one."""
     return _CURRENT.get()
+
+
+def present_scope() -> RequestScope:
+    """Return the scope of the request being answered. Raises: RuntimeError: outside of one."""
+    scope = _CURRENT.get()
+    if scope is None:
+        raise RuntimeError("called outside of a request")
+    return scope
 
 
 def enter_scope(scope: RequestScope) -> Token[RequestScope | None]:

@@ -6,12 +6,10 @@ Hardening alone keeps no store, so what it knows of is what this process has giv
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from heapq import heappop, heappush
-from typing import Any
 
-from ..authorization.endpoint import AuthorizationSeam
+from ..parts import OpParts
 from .issued_token import IssuedTokens, TokenKind, TokenRefused
 
 _AT_A_TIME = 20
@@ -20,25 +18,24 @@ _AT_A_TIME = 20
 _OUTLIVE_THE_CODE: tuple[TokenKind, ...] = ("access_token", "refresh_token")
 
 
-class GrantExpirySeam(IssuedTokens, AuthorizationSeam):
+class GrantExpiry:
     """Removes the grants of which neither the code nor a token is good any more, a few with each new one."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, parts: OpParts, issued_tokens: IssuedTokens) -> None:
+        self._parts = parts
+        self._issued_tokens = issued_tokens
         self._due: list[tuple[int, str]] = []
         self._due_lock = threading.Lock()
 
-    def setup_session(self, areq: Any, authn_event: Any, cinfo: Mapping[str, Any]) -> str:
-        """Make the grant, and remove some that are over; a store of ours has a sweeper for that."""
-        grant_id = super().setup_session(areq, authn_event, cinfo)
-        if self.scope().uow is None:
+    def note_grant(self, grant_id: str) -> None:
+        """Note a new grant, and remove some that are over; a store of ours has a sweeper for that."""
+        if self._parts.store is None:
             self._look_again_at(grant_id, self._fresh_until())
             for due in self._take_due():
                 self._remove_or_put_off(due)
-        return grant_id
 
     def _take_due(self) -> list[str]:
-        now = self.clock()
+        now = self._parts.clock()
         taken: list[str] = []
         with self._due_lock:
             while self._due and self._due[0][0] <= now and len(taken) < _AT_A_TIME:
@@ -51,23 +48,23 @@ class GrantExpirySeam(IssuedTokens, AuthorizationSeam):
 
     def _fresh_until(self) -> int:
         """Return when a grant of now is over unless it has a refresh token: its code may be redeemed at the last moment."""
-        return self.clock() + int(self.sdb.token_factory["code"].lifetime) + int(self.sdb.access_token.lifetime)
+        return self._parts.clock() + int(self._parts.op.sdb.token_factory["code"].lifetime) + int(self._parts.op.sdb.access_token.lifetime)
 
     def _remove_or_put_off(self, grant_id: str) -> None:
         try:
-            row = self.sdb[grant_id]
+            row = self._parts.op.sdb[grant_id]
         except KeyError:
             return  # ended meanwhile
         if any(self._is_good(row.get(kind), kind) for kind in _OUTLIVE_THE_CODE):
             self._look_again_at(grant_id, self._fresh_until())
             return
         with suppress(KeyError):
-            self.end_grant(grant_id)
+            self._issued_tokens.end_grant(grant_id)
 
     def _is_good(self, text: str | None, kind: TokenKind) -> bool:
         if not text:
             return False
         try:
-            return not self.open_token(text, kind).is_expired
+            return not self._issued_tokens.open_token(text, kind).is_expired
         except TokenRefused:
             return False

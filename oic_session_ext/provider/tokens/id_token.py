@@ -12,15 +12,16 @@ from jwkest.jws import NoSuitableSigningKeys
 
 from ...claims import PROTOCOL_CLAIMS
 from ...crypto import jose
-from ..user_claims import UserClaimsSeam
+from ..parts import OpParts
 
 
-class IdTokenSeam(UserClaimsSeam):
+class IdTokens:
     """Issues ID Tokens in place of pyoidc, whose own signing takes four times as long and drops `auth_time`."""
 
-    id_token_lifetime_s = 3600
+    def __init__(self, parts: OpParts) -> None:
+        self._parts = parts
 
-    def id_token_as_signed_jwt(
+    def issue(
         self,
         session: Mapping[str, Any],
         loa: str = "",
@@ -37,9 +38,15 @@ class IdTokenSeam(UserClaimsSeam):
 
         Raises: NoSuitableSigningKeys: no key of ours, or no secret of the client's, fits `alg`; `none` never does.
         """
-        now = self.clock()
+        now = self._parts.clock()
         claims = {name: value for name, value in _as_dict(user_info).items() if name not in PROTOCOL_CLAIMS}
-        claims.update(iss=self.name, sub=session["sub"], aud=session["client_id"], iat=now, exp=now + self.id_token_lifetime_s)
+        claims.update(
+            iss=self._parts.issuer,
+            sub=session["sub"],
+            aud=session["client_id"],
+            iat=now,
+            exp=now + self._parts.settings.id_token_lifetime_s,
+        )
         if auth_time:
             claims["auth_time"] = auth_time
         if loa:
@@ -66,8 +73,8 @@ class IdTokenSeam(UserClaimsSeam):
 
     def _signing_key(self, alg: str, client_id: str) -> jose.Key:
         if alg in jose.MAC_ALGS:
-            return jose.mac_key(str((self.client(client_id) or {}).get("client_secret") or ""), alg)
-        return self.op_keys.signing_key(alg)
+            return jose.mac_key(str((self._parts.client(client_id) or {}).get("client_secret") or ""), alg)
+        return self._parts.op_keys.signing_key(alg)
 
 
 def _as_dict(user_info: Any) -> dict[str, Any]:

@@ -8,34 +8,34 @@ from oic.extension.message import TokenIntrospectionRequest
 from oic.utils.http_util import Response
 
 from ...errors import InvalidClient, InvalidRequest
-from ..clients.endpoint import ClientEndpointSeam
-from ..discovery import DiscoverySeam
+from ..clients.endpoint import ClientEndpoint
+from ..parts import OpParts
 from ..request.responses import json_response
 from .issued_token import IssuedToken, IssuedTokens, TokenKind, TokenRefused
-
-INTROSPECTION_URL = "introspection"
 
 _KINDS: tuple[TokenKind, ...] = ("access_token", "refresh_token")
 
 
-class IntrospectionSeam(ClientEndpointSeam, IssuedTokens, DiscoverySeam):
-    """Tells confidential clients about their own tokens, and a resource server about every access token.
+class IntrospectionEndpoint:
+    """Describes tokens to confidential clients: their own, and to a resource server every access token.
 
-    A client is a resource server when its metadata says `introspection: any`; no client can register that by itself.
+    A client is a resource server if its metadata has `introspection: any`; no client can register that by itself.
     """
 
-    offers_introspection = False
-    """Whether the introspection endpoint is mounted, so that discovery may name it."""
+    def __init__(self, parts: OpParts, client_endpoint: ClientEndpoint, issued_tokens: IssuedTokens) -> None:
+        self._parts = parts
+        self._client_endpoint = client_endpoint
+        self._issued_tokens = issued_tokens
 
-    def introspection_endpoint(self, request: Any = "", authn: str | None = None, **kwargs: Any) -> Response:
-        """Answer an introspection request; of a token that is not good, or not the asker's to know of, nothing but that is told.
+    def answer(self, request: Any, authn: str | None = None) -> Response:
+        """Answer an introspection request; of a token that is not good, or not for this client to know, only that is returned.
 
         `request` is the form body (or a dict), `authn` the Authorization header.
         """
 
-        def answer(params: dict[str, str]) -> Response:
-            client_id = self.authenticated_client(TokenIntrospectionRequest(**params), params, authn or None)
-            client = self.client(client_id) or {}
+        def introspect(params: dict[str, str]) -> Response:
+            client_id = self._client_endpoint.authenticate(TokenIntrospectionRequest(**params), params, authn or None)
+            client = self._parts.client(client_id) or {}
             if client.get("token_endpoint_auth_method") == "none":  # whoever calls itself so could try out tokens (RFC 7662, 2.1)
                 raise InvalidClient("client authentication failed", detail="introspection by a public client")
             token = params.get("token")
@@ -44,25 +44,25 @@ class IntrospectionSeam(ClientEndpointSeam, IssuedTokens, DiscoverySeam):
             issued = self._good_token(token)
             if issued is None or not _may_know(issued, client_id, client.get("introspection") == "any"):
                 return json_response({"active": False})
-            return json_response(self._told_of(issued))
+            return json_response(self._description_of(issued))
 
-        return self.answer_client(request, authn, answer)
+        return self._client_endpoint.answer(request, authn, introspect)
 
     def _good_token(self, token: str) -> IssuedToken | None:
         for kind in _KINDS:
             try:
-                issued = self.issued_token(self.open_token(token, kind))
+                issued = self._issued_tokens.issued_token(self._issued_tokens.open_token(token, kind))
             except TokenRefused:
                 continue
-            is_good = not issued.opened.is_expired and (kind == "access_token" or self.is_current_refresh_token(issued))
+            is_good = not issued.opened.is_expired and (kind == "access_token" or self._issued_tokens.is_current_refresh_token(issued))
             return issued if is_good else None
         return None
 
-    def _told_of(self, issued: IssuedToken) -> dict[str, Any]:
-        """Return what is told of a good token: never the user's name here, of which a client with pairwise `sub` must not know."""
-        told: dict[str, Any] = {
+    def _description_of(self, issued: IssuedToken) -> dict[str, Any]:
+        """Return the description of a good token: never the user's name here, of which a client with pairwise `sub` must not know."""
+        described: dict[str, Any] = {
             "active": True,
-            "iss": self.name,
+            "iss": self._parts.issuer,
             "client_id": issued.client_id,
             "sub": issued.row["sub"],
             "scope": " ".join(issued.scope),
@@ -70,23 +70,8 @@ class IntrospectionSeam(ClientEndpointSeam, IssuedTokens, DiscoverySeam):
             "exp": issued.opened.expires_at,
         }
         if issued.opened.kind == "access_token":
-            told |= {"token_type": "Bearer", "aud": self.name}
-        return told
-
-    def assertion_audiences(self) -> tuple[str, ...]:
-        """Return what a client assertion may be addressed to: this endpoint too."""
-        return *super().assertion_audiences(), self.endpoint_uri(INTROSPECTION_URL)
-
-    def metadata(self) -> dict[str, Any]:
-        """Return the provider metadata with this endpoint's (RFC 8414, 2)."""
-        found = super().metadata()
-        if self.offers_introspection:
-            found["introspection_endpoint"] = self.endpoint_uri(INTROSPECTION_URL)
-            methods = found["token_endpoint_auth_methods_supported"]
-            found["introspection_endpoint_auth_methods_supported"] = [method for method in methods if method != "none"]
-            algs = found["token_endpoint_auth_signing_alg_values_supported"]
-            found["introspection_endpoint_auth_signing_alg_values_supported"] = algs
-        return found
+            described |= {"token_type": "Bearer", "aud": self._parts.issuer}
+        return described
 
 
 def _may_know(issued: IssuedToken, client_id: str, is_resource_server: bool) -> bool:

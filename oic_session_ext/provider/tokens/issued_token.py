@@ -13,8 +13,8 @@ from typing import Any, Literal, TypeAlias
 from oic.utils.sdb import WrongTokenType
 
 from ...errors import SessionExtError
-from ..base import Seam
-from .sealed_token import SealedToken
+from ..parts import OpParts
+from ..session_db.sealed_token import SealedToken
 
 TokenKind: TypeAlias = Literal["code", "access_token", "refresh_token"]
 
@@ -59,8 +59,11 @@ class IssuedToken:
         return tuple(self.row.get("scope", ())) if self.opened.scope is None else self.opened.scope
 
 
-class IssuedTokens(Seam):
+class IssuedTokens:
     """Finds the grants of codes and tokens, and ends them."""
+
+    def __init__(self, parts: OpParts) -> None:
+        self._parts = parts
 
     def open_token(self, text: str, kind: TokenKind) -> OpenedToken:
         """Return what a text points to. Raises: TokenRefused: it is no token of this kind."""
@@ -75,21 +78,15 @@ class IssuedTokens(Seam):
     def issued_token(self, opened: OpenedToken) -> IssuedToken:
         """Return a token with its grant. Raises: TokenRefused: the grant has ended, or its client is gone."""
         try:
-            row: Mapping[str, Any] = self.sdb[opened.grant_id]
+            row: Mapping[str, Any] = self._parts.op.sdb[opened.grant_id]
         except KeyError as err:
             raise TokenRefused("its grant has ended") from err
         if row.get("revoked"):
             raise TokenRefused("revoked")
-        if self.clients.get(row["client_id"]) is None:
+        if self._parts.clients.get(row["client_id"]) is None:
             raise TokenRefused("its client is not registered any more")
-        self.check_grant(opened.grant_id, row)
+        self._parts.policy.check_grant(opened.grant_id, row)
         return IssuedToken(opened, row)
-
-    def check_grant(self, grant_id: str, row: Mapping[str, Any]) -> None:
-        """Let an OP refuse a grant for reasons of its own, say because its user is gone; called for each token that comes in.
-
-        Raises: TokenRefused: nothing that was issued from the grant is good any more.
-        """
 
     def is_current_refresh_token(self, issued: IssuedToken) -> bool:
         """Tell whether it is the one refresh token of its grant that is good now, and its OP session, unless it is offline, is live."""
@@ -100,7 +97,7 @@ class IssuedTokens(Seam):
 
     def end_grant(self, grant_id: str) -> None:
         """End a grant: whatever was issued from it is dead from now on. Raises: KeyError: it has ended."""
-        del self.sdb[grant_id]
+        del self._parts.op.sdb[grant_id]
         refresh_tokens = self._factory("refresh_token")
         if refresh_tokens is not None:  # pyoidc's own class keeps a copy of the row, and would bring the grant back from it
             refresh_tokens.token_storage.pop(grant_id, None)
@@ -110,7 +107,7 @@ class IssuedTokens(Seam):
         if isinstance(factory, SealedToken):  # unsealed once: each time costs as much as a row read from memory
             sealed = factory.unseal(text)
             expires_at = sealed.issued_at + lifetime
-            return OpenedToken(kind, text, sealed.grant_id, sealed.issued_at, expires_at, self.clock() >= expires_at, sealed.scope)
+            return OpenedToken(kind, text, sealed.grant_id, sealed.issued_at, expires_at, self._parts.clock() >= expires_at, sealed.scope)
         letter, grant_id = factory.type_and_key(text)
         if letter != _LETTERS[kind]:
             raise WrongTokenType(letter)
@@ -118,4 +115,5 @@ class IssuedTokens(Seam):
         return OpenedToken(kind, text, str(grant_id), expires_at - lifetime, expires_at, bool(factory.is_expired(text)))
 
     def _factory(self, kind: TokenKind) -> Any:
-        return self.sdb.access_token if kind == "access_token" else self.sdb.token_factory[kind]
+        sdb = self._parts.op.sdb
+        return sdb.access_token if kind == "access_token" else sdb.token_factory[kind]

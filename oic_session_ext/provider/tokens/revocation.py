@@ -8,35 +8,33 @@ from oic.extension.message import TokenRevocationRequest
 from oic.utils.http_util import Response
 
 from ...errors import InvalidGrant, InvalidRequest
-from ..clients.endpoint import ClientEndpointSeam
-from ..discovery import DiscoverySeam
+from ..clients.endpoint import ClientEndpoint
 from ..request.responses import NO_STORE, RawResponse
 from .issued_token import IssuedToken, IssuedTokens, TokenKind, TokenRefused
-
-REVOCATION_URL = "revocation"
 
 _KINDS: tuple[TokenKind, ...] = ("refresh_token", "access_token")
 
 
-class RevocationSeam(ClientEndpointSeam, IssuedTokens, DiscoverySeam):
+class RevocationEndpoint:
     """Ends the grant of a token that its client revokes."""
 
-    offers_revocation = False
-    """Whether the revocation endpoint is mounted, so that discovery may name it."""
+    def __init__(self, client_endpoint: ClientEndpoint, issued_tokens: IssuedTokens) -> None:
+        self._client_endpoint = client_endpoint
+        self._issued_tokens = issued_tokens
 
-    def revocation_endpoint(self, request: Any = "", authn: str | None = None, **kwargs: Any) -> Response:
+    def answer(self, request: Any, authn: str | None = None) -> Response:
         """Answer a revocation request: 200 once the token is good for nothing, also when it never was (RFC 7009, 2.2).
 
         `request` is the form body (or a dict), `authn` the Authorization header; a public client names itself by `client_id`. The whole
         grant ends, access and refresh tokens alike (RFC 7009, 2.1: SHOULD for a refresh token, MAY for an access token).
         """
 
-        def answer(params: dict[str, str]) -> Response:
-            client_id = self.authenticated_client(TokenRevocationRequest(**params), params, authn or None)
+        def revoke(params: dict[str, str]) -> Response:
+            client_id = self._client_endpoint.authenticate(TokenRevocationRequest(**params), params, authn or None)
             self._revoke(params, client_id)
             return RawResponse(b"", 200, NO_STORE)
 
-        return self.answer_client(request, authn, answer)
+        return self._client_endpoint.answer(request, authn, revoke)
 
     def _revoke(self, params: dict[str, str], client_id: str) -> None:
         token = params.get("token")
@@ -47,27 +45,14 @@ class RevocationSeam(ClientEndpointSeam, IssuedTokens, DiscoverySeam):
             return
         if issued.client_id != client_id:  # RFC 7009, 2.1: the request is refused
             raise InvalidGrant("this token was issued to another client")
-        self.end_grant(issued.opened.grant_id)
+        self._issued_tokens.end_grant(issued.opened.grant_id)
 
     def _revocable(self, token: str) -> IssuedToken | None:
         """Return the token when it is good for anything. A kind is told from the token itself, so no hint is needed."""
         for kind in _KINDS:
             try:
-                issued = self.issued_token(self.open_token(token, kind))
+                issued = self._issued_tokens.issued_token(self._issued_tokens.open_token(token, kind))
             except TokenRefused:
                 continue
             return None if issued.opened.is_expired else issued
         return None
-
-    def assertion_audiences(self) -> tuple[str, ...]:
-        """Return what a client assertion may be addressed to: this endpoint too."""
-        return *super().assertion_audiences(), self.endpoint_uri(REVOCATION_URL)
-
-    def metadata(self) -> dict[str, Any]:
-        """Return the provider metadata with this endpoint's (RFC 8414, 2)."""
-        found = super().metadata()
-        if self.offers_revocation:
-            found["revocation_endpoint"] = self.endpoint_uri(REVOCATION_URL)
-            for name in ("auth_methods_supported", "auth_signing_alg_values_supported"):
-                found[f"revocation_endpoint_{name}"] = found[f"token_endpoint_{name}"]
-        return found

@@ -13,8 +13,9 @@ from oic.utils.http_util import Response
 
 from ...errors import InvalidRequest, InvalidToken, ProtocolError
 from ...web.parameters import parse_parameters, single_values
+from ..parts import OpParts
 from ..request.responses import NO_SNIFF, NO_STORE, RawResponse, bearer_refusal, json_response
-from .id_token import IdTokenSeam
+from .id_token import IdTokens
 from .issued_token import IssuedTokens, TokenRefused
 
 
@@ -22,26 +23,33 @@ class TokenMissing(InvalidToken):
     """No access token came at all, so the challenge names no error (RFC 6750, 3.1)."""
 
 
-class UserinfoSeam(IssuedTokens, IdTokenSeam):
-    """Tells claims in place of pyoidc, which answers 500 when the session is gone, or when a code comes as token."""
+class UserinfoEndpoint:
+    """Returns claims in place of pyoidc, which answers 500 if the session is gone, or if a code comes as a token."""
 
-    def userinfo_endpoint(self, request: Any = "", **kwargs: Any) -> Response:
-        """Answer a userinfo request; the token may come in the Authorization header or the form body.
+    def __init__(self, parts: OpParts, issued_tokens: IssuedTokens, id_tokens: IdTokens) -> None:
+        self._parts = parts
+        self._issued_tokens = issued_tokens
+        self._id_tokens = id_tokens
+
+    def answer(self, request: Any, authn: str | None) -> Response:
+        """Answer a userinfo request; the token may come in the Authorization header or in the form body.
 
         `request` is the form body (or a dict), `authn` the Authorization header.
         """
 
         def work(_: Any) -> Response:
             try:
-                return self._do_user_info(_bearer_token(request, kwargs.get("authn")))
+                response: Response = self._parts.op._do_user_info(_bearer_token(request, authn))
+                return response
             except ProtocolError as err:
-                return bearer_refusal(err, realm=self.name, names_error=not isinstance(err, TokenMissing))
+                return bearer_refusal(err, realm=self._parts.issuer, names_error=not isinstance(err, TokenMissing))
 
-        return self.in_scope(work, refuse=self.refuse_as_json)
+        return self._parts.transactions.run(work, refuse=self._parts.refuse_as_json)
 
-    def _do_user_info(self, token: str, **kwargs: Any) -> Response:
+    def claims_response(self, token: str) -> Response:
+        """Return the claims for an access token, in the form that its client registered. Raises: ProtocolError: it is refused."""
         try:
-            issued = self.issued_token(self.open_token(token, "access_token"))
+            issued = self._issued_tokens.issued_token(self._issued_tokens.open_token(token, "access_token"))
         except TokenRefused as err:
             raise InvalidToken("this access token is not good", detail=str(err)) from err
         if issued.opened.is_expired:
@@ -50,21 +58,26 @@ class UserinfoSeam(IssuedTokens, IdTokenSeam):
             raise ProtocolError("the openid scope is missing", error="insufficient_scope", status=403)
         row = {**issued.row, "scope": list(issued.scope)}
         try:
-            claims = self.schema(**self._collect_user_info(row)).to_dict()
+            claims = self._parts.op.schema(**self._parts.op._collect_user_info(row)).to_dict()
         except FailedAuthentication as err:  # the request asked for the claims of another user
             raise InvalidToken("the claims asked for are not this user's") from err
-        return self._told(claims, issued.client_id)
+        return self._in_registered_form(claims, issued.client_id)
 
-    def _told(self, claims: Mapping[str, Any], client_id: str) -> Response:
+    def _in_registered_form(self, claims: Mapping[str, Any], client_id: str) -> Response:
         """Return the claims as the client registered: as JSON, signed, encrypted, or both (OIDCC-5.3.2)."""
-        client = self.cdb[client_id]
+        op = self._parts.op
+        client = op.cdb[client_id]
         alg = client.get("userinfo_signed_response_alg")
         if not alg and "userinfo_encrypted_response_alg" not in client:
             return json_response(claims)
         try:
-            jwt = self.sign_for({**claims, "iss": self.name, "aud": client_id}, alg, client_id) if alg else self.schema(**claims).to_json()
+            jwt = (
+                self._id_tokens.sign_for({**claims, "iss": self._parts.issuer, "aud": client_id}, alg, client_id)
+                if alg
+                else op.schema(**claims).to_json()
+            )
             if "userinfo_encrypted_response_alg" in client:
-                jwt = self.encrypt(jwt, client, client_id, "userinfo", "JWT" if alg else "")
+                jwt = op.encrypt(jwt, client, client_id, "userinfo", "JWT" if alg else "")
         except (JWEException, NoSuitableSigningKeys) as err:
             raise InvalidRequest("the claims cannot be signed or encrypted as registered", detail=str(err)) from err
         return RawResponse(jwt.encode(), 200, [("Content-Type", "application/jwt"), NO_SNIFF, *NO_STORE])

@@ -26,6 +26,7 @@ class ConsentPage:
 
     def __init__(self, op: BundledProvider, requests: WaitingRequests, clock: Clock) -> None:
         self._op = op
+        self._parts = op.session_management
         self._requests = requests
         self._clock = clock
         self._path = f"{op.base_path}/{CONSENT_URL}"
@@ -46,15 +47,15 @@ class ConsentPage:
         return waiting
 
     def _show(self, request: WebRequest, web: WebSession, waiting: WaitingRequest, status: int = 200) -> Response:
-        context = check_authorization_request(waiting.query, client=self._op.client, verify_hint=self._op.verify_hint)
+        context = check_authorization_request(waiting.query, client=self._parts.client, verify_hint=self._parts.verify_hint)
         session = self._op.session_of(request.cookie)
         if session is None:
             return RedirectResponse(f"{self._op.base_path}/authorization?{waiting.query}")
         asked = replace(waiting, asked_of=session.id)
-        client: Any = self._op.client(context.client_id)
+        client: Any = self._parts.client(context.client_id)
         described = shown_of(client)
-        needed = self._op.consent_needed(context)
-        page = self._op.pages.render(
+        needed = self._op.policy.consent_needed(context)
+        page = self._parts.pages.render(
             "consent",
             status=status,
             img_src=[described["logo_uri"]] if described["logo_uri"] else (),

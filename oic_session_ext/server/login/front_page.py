@@ -22,21 +22,22 @@ class FrontPage:
 
     def __init__(self, op: BundledProvider) -> None:
         self._op = op
+        self._parts = op.session_management
         self._of_settings = tuple(client for client in op.server_clients.of_settings() if client.get("initiate_login_uri"))
 
     def answer(self, request: WebRequest) -> Response:
         """Answer a request for the front page."""
         session = self._op.session_of(request.cookie)
         present = (
-            [self._op.client(rp.client_id) or {"client_id": rp.client_id} for rp in session.rp_sessions] if session is not None else []
+            [self._parts.client(rp.client_id) or {"client_id": rp.client_id} for rp in session.rp_sessions] if session is not None else []
         )
-        named = self._op.client(single_values(parse_parameters(request.query)).get("client_id", ""))
-        page = self._op.pages.render(
+        named = self._parts.client(single_values(parse_parameters(request.query)).get("client_id", ""))
+        page = self._parts.pages.render(
             "home",
             username=session.uid if session is not None else None,
             rps=[_name(client) for client in present],
             applications=self._links((*self._of_settings, *present, *([named] if named else ()))),
-            sign_out_action=self._op.end_session_path,
+            sign_out_action=self._parts.end_session.path,
         )
         return page_response(page)
 

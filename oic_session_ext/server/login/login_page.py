@@ -15,6 +15,7 @@ from ...model import OpSession
 from ...pages.security_headers import ANY_TARGET
 from ...provider import Answered, CompletedLogin, WebRequest
 from ...provider.authorization.request import check_authorization_request
+from ...provider.authorization.subject import sub_of
 from ...provider.request.responses import RedirectResponse, page_response
 from ...provider.request.scope import AuthorizationContext
 from ...web.parameters import parse_parameters, single_values
@@ -36,6 +37,7 @@ class LoginPage:
         self, op: BundledProvider, throttle: LoginThrottle, browsers: KnownBrowsers, requests: WaitingRequests, clock: Clock
     ) -> None:
         self._op = op
+        self._parts = op.session_management
         self._throttle = throttle
         self._browsers = browsers
         self._requests = requests
@@ -58,7 +60,7 @@ class LoginPage:
     def _show(self, request: WebRequest, web: WebSession) -> Response:
         if not request.query:
             return self._form(web, WaitingRequest(""))
-        context = check_authorization_request(request.query, client=self._op.client, verify_hint=self._op.verify_hint)
+        context = check_authorization_request(request.query, client=self._parts.client, verify_hint=self._parts.verify_hint)
         session = self._session_to_choose(request, context)
         waiting = WaitingRequest(known_parameters(request.query), asked_of=None if session is None else session.id)
         return self._form(web, waiting, account=None if session is None else session.uid)
@@ -70,8 +72,8 @@ class LoginPage:
         session = self._op.session_of(request.cookie)
         if session is None or (context.max_age is not None and self._clock() - session.auth_time >= context.max_age):
             return None
-        client: Any = self._op.client(context.client_id)
-        return session if context.subs is None or self._op.sub_of(session.uid, client) in context.subs else None
+        client: Any = self._parts.client(context.client_id)
+        return session if context.subs is None or sub_of(session.uid, client) in context.subs else None
 
     def _go_on(self, request: WebRequest, web: WebSession, waiting: WaitingRequest) -> Response:
         """Carry the waiting request on as the user who is signed in already and has just been chosen."""
@@ -133,9 +135,9 @@ class LoginPage:
         status: int = 200,
     ) -> Response:
         asked: dict[str, Any] = dict(parse_qsl(waiting.query))
-        client: Any = self._op.client(asked.get("client_id", "")) if waiting.query else None
+        client: Any = self._parts.client(asked.get("client_id", "")) if waiting.query else None
         described = shown_of(client)
-        page = self._op.pages.render(
+        page = self._parts.pages.render(
             "login",
             status=status,
             ui_locales=str(asked.get("ui_locales", "")).split(),

@@ -55,9 +55,10 @@ class Registration:
 
     def __init__(self, op: BundledProvider, settings: RegistrationSettings) -> None:
         self._op = op
+        self._parts = op.session_management
         self._settings = settings
-        self._throttle = RegistrationThrottle(op.store, settings, op.clock)
-        self._support = LogoutSupport.of(op.outbound_settings())
+        self._throttle = RegistrationThrottle(self._parts.session_store, settings, self._parts.clock)
+        self._support = LogoutSupport.of(self._parts.settings.delivery)
 
     def answer(self, request: WebRequest) -> Response:
         """Register (POST), read (GET), replace (PUT) or delete (DELETE) a client; the latter three by `?client_id=`."""
@@ -76,11 +77,11 @@ class Registration:
         if self._settings.mode == "token" and not self._settings.is_initial_access_token(_bearer(request)):
             raise InvalidToken("registration needs the initial access token")
         given = _json_body(request)
-        issued: dict[str, Any] = {"client_id": secrets.token_urlsafe(16), "client_id_issued_at": self._op.clock()}
+        issued: dict[str, Any] = {"client_id": secrets.token_urlsafe(16), "client_id_issued_at": self._parts.clock()}
         client = self._checked(given, issued)
         if self._settings.mode == "open" and (wait_s := self._throttle.refused_for(request.remote)):
             logger.warning("registration refused: too many, address=%s", request.remote)
-            response = self._op.refuse_as_json(ProtocolError("too many registrations", error="temporarily_unavailable", status=429))
+            response = self._parts.refuse_as_json(ProtocolError("too many registrations", error="temporarily_unavailable", status=429))
             response.headers.append(("Retry-After", str(wait_s)))
             return response
         self._check_sector(client)
@@ -107,15 +108,15 @@ class Registration:
         def work(scope: RequestScope) -> Response:
             assert scope.uow is not None
             del self._op.server_clients[client_id]
-            grant_ids = self._op.store.grant_ids("client_id", client_id, _MOST_GRANTS)
+            grant_ids = self._parts.session_store.grant_ids("client_id", client_id, _MOST_GRANTS)
             scope.uow.add(*(DeleteGrant(grant_id) for grant_id in grant_ids))
             return RawResponse(b"", 204, [("Cache-Control", "no-store"), ("Pragma", "no-cache")])
 
-        return self._op.in_scope(work, refuse=self._op.refuse_as_json)
+        return self._parts.transactions.run(work, refuse=self._parts.refuse_as_json)
 
     def _authorized(self, client_id: str, token: str) -> Mapping[str, Any]:
         """Return a registered client's metadata. Raises: InvalidToken: wrong token, unknown or static client: one answer for all."""
-        row = self._op.clients.get(client_id) or {}
+        row = self._parts.clients.get(client_id) or {}
         known = str(row.get(_TOKEN_DIGEST) or _NO_DIGEST)
         if not hmac.compare_digest(digest_of(token) or "", known) or _TOKEN_DIGEST not in row:
             raise InvalidToken("the registration access token is not good")
@@ -129,10 +130,10 @@ class Registration:
             wanted["allow_http"] = True
         if str(wanted.get("token_endpoint_auth_method", "client_secret_basic")).startswith("client_secret"):
             expires_at = issued.get("client_secret_expires_at", 0)
-            if "client_secret" not in issued or 0 < expires_at <= self._op.clock():
+            if "client_secret" not in issued or 0 < expires_at <= self._parts.clock():
                 lifetime_s = self._settings.client_secret_lifetime_s
                 issued["client_secret"] = secrets.token_urlsafe(48)  # long enough for HS512
-                issued["client_secret_expires_at"] = 0 if lifetime_s is None else self._op.clock() + lifetime_s
+                issued["client_secret_expires_at"] = 0 if lifetime_s is None else self._parts.clock() + lifetime_s
             wanted["client_secret"] = issued["client_secret"]
         else:
             issued.pop("client_secret", None)
@@ -144,12 +145,12 @@ class Registration:
         metadata = client.metadata()
         for place, problem in chain(
             logout_support_problems(metadata, self._support),
-            request_object_problems(metadata, self._op.request_objects, self._op.address_guard),
+            request_object_problems(metadata, self._op.policy.request_objects, self._parts.address_guard),
         ):
             raise ProtocolError(f"{'.'.join(map(str, place))}: {problem}", error="invalid_client_metadata")
         for name in ("jwks_uri", "sector_identifier_uri"):
             uri = getattr(client, name)
-            if uri is not None and (refusal := self._op.address_guard.refuses_uri(uri)):
+            if uri is not None and (refusal := self._parts.address_guard.refuses_uri(uri)):
                 raise ProtocolError(f"{name}: {refusal}", error="invalid_client_metadata")
         return client
 
@@ -158,7 +159,7 @@ class Registration:
         if client.sector_identifier_uri is None:
             return
         try:
-            listed = self._op.guarded_fetch.json(client.sector_identifier_uri)
+            listed = self._parts.guarded_fetch.json(client.sector_identifier_uri)
         except FetchRefused:  # the same request may succeed a moment later
             raise
         except FetchFailed as err:
@@ -177,12 +178,12 @@ class Registration:
         client_id = row["client_id"]
 
         def work(_: RequestScope) -> Response:
-            if status == 200 and self._op.clients.get(client_id) is None:
+            if status == 200 and self._parts.clients.get(client_id) is None:
                 raise InvalidToken("the registration access token is not good", detail="the client was deleted meanwhile")
             self._op.server_clients[client_id] = row
-            return json_response(self._information(self._op.clients.view(row), token), status)
+            return json_response(self._information(self._parts.clients.view(row), token), status)
 
-        return self._op.in_scope(work, refuse=self._op.refuse_as_json)
+        return self._parts.transactions.run(work, refuse=self._parts.refuse_as_json)
 
     def _information(self, row: Mapping[str, Any], token: str) -> dict[str, Any]:
         """Return all that is registered (RFC 7591, 3.2.1); `token` is the one that has just been issued or shown."""

@@ -26,7 +26,7 @@ def deliver(settings: ServerSettings) -> None:
     configure_logging(settings.logging)
     server = build_server(settings)
     with ReceivedSignals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        server.op.start_delivery()
+        server.op.session_management.delivery.start()
         logger.info("delivering logout notices of %s", settings.issuer)
         try:
             while not select.select([signals], [], [], CHECK_EVERY_S)[0] or signals.take() == signal.SIGHUP:
@@ -34,6 +34,6 @@ def deliver(settings: ServerSettings) -> None:
                 if server.shared.problem is not None:
                     raise ConfigError("keys", server.shared.problem)
         finally:
-            server.op.stop_delivery()
+            server.op.session_management.delivery.stop()
             server.store.close()
     logger.info("stopped")

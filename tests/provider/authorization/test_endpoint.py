@@ -11,9 +11,9 @@ from oic.oic.provider import Provider as StockProvider
 from oic.utils.http_util import Response, SeeOther
 
 from oic_session_ext.crypto import jose
-from oic_session_ext.provider import Answered, CompletedLogin, Provider, SessionManagementMixin
+from oic_session_ext.provider import Answered, CompletedLogin, OpPolicy, SessionManagementMixin
 from oic_session_ext.provider.authorization.request import AuthorizationError
-from oic_session_ext.provider.request.scope import AuthorizationContext
+from oic_session_ext.provider.request.scope import AuthorizationContext, RequestScope
 from tests.provider.conftest import ACR, CLIENT_RSA_KEY, ISSUER, Answer, Browser, LoginPage, MakeOp, Op, request_of
 
 
@@ -707,9 +707,9 @@ def test_a_scope_that_is_not_known_is_left_out(browser: Browser) -> None:
 # -- the consent of an OP that asks ------------------------------------------------------------------------------------------
 
 
-class AskingProvider(Provider):
-    def consent_response(self, context: AuthorizationContext, *_: Any) -> Response | None:
-        answer = self.scope().answered.consent
+class AskingPolicy(OpPolicy):
+    def consent_response(self, scope: RequestScope, context: AuthorizationContext, *_: Any) -> Response | None:
+        answer = scope.answered.consent
         if answer == "allowed":
             return None
         if answer == "denied":
@@ -721,7 +721,7 @@ class AskingProvider(Provider):
 
 @pytest.mark.spec("OIDCC-3.1.2.4")
 def test_consent_is_asked_before_anything_is_issued_and_can_be_denied(make_op: MakeOp) -> None:
-    op = make_op(provider=AskingProvider)
+    op = make_op(policy=AskingPolicy())
     browser = op.browser()
     request = urlencode(request_of())
 

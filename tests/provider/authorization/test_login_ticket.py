@@ -77,10 +77,10 @@ def test_made_with_an_older_or_newer_secret_it_is_believed_during_a_rotation(any
     value = browser.use_pyoidc_login("alice")
     stranger.jar["pyoidc"] = value
 
-    any_op.provider.seed = any_op.provider.secrets.with_next().with_active([]).derive("another purpose")
+    any_op.provider.seed = any_op.ext.secrets.with_next().with_active([]).derive("another purpose")
     assert "code" in browser.authorize().in_query
 
-    any_op.provider.secrets.replace_with(SecretRing([b"x" * 32]))
+    any_op.ext.secrets.replace_with(SecretRing([b"x" * 32]))
     any_op.clock.advance(1)
     assert not stranger.is_signed_in()
 

@@ -230,7 +230,7 @@ def test_an_op_with_the_hardening_alone_takes_objects_too(hardened: Op) -> None:
         pytest.param(lambda _: signed()[:-4] + "AAAA", id="changed"),
         pytest.param(lambda _: unsigned(), id="unsigned"),
         pytest.param(lambda _: signed("ES256", key=STRANGERS_KEY), id="a stranger's"),
-        pytest.param(lambda op: jose.sign(claims_of(), op.provider.op_keys.signing_key("RS256"), "RS256"), id="signed by the OP"),
+        pytest.param(lambda op: jose.sign(claims_of(), op.ext.op_keys.signing_key("RS256"), "RS256"), id="signed by the OP"),
         pytest.param(lambda op: op.id_token(aud="keyed", client_id="keyed"), id="an ID Token"),
         pytest.param(lambda _: signed("HS256", key=jose.mac_key(SECRET, "HS256")), id="another client's secret"),
         pytest.param(lambda _: signed(client_id="basic"), id="for another client"),
@@ -326,7 +326,7 @@ def test_the_public_key_of_a_client_is_no_secret(op: Op) -> None:
 
 @pytest.fixture
 def lenient(op: Op) -> Op:
-    op.provider.request_objects = RequestObjectSettings(unsigned=True)
+    op.ext.policy.request_objects = RequestObjectSettings(unsigned=True)
     return op
 
 
@@ -453,7 +453,7 @@ def test_a_bad_object_elsewhere_is_as_bad_as_one_in_the_request(op: Op, fetched:
     ids=str,
 )
 def test_what_is_off_is_refused_and_not_offered(op: Op, fetched: dict[str, Any], settings: dict[str, bool], names: dict[str, str]) -> None:
-    op.provider.request_objects = RequestObjectSettings(**settings)
+    op.ext.policy.request_objects = RequestObjectSettings(**settings)
     metadata = Answer.of(op.provider.providerinfo_endpoint()).json
 
     for name, error in names.items():

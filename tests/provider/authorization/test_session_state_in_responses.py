@@ -261,7 +261,7 @@ def test_the_framed_page_and_the_assets_set_no_cookie(op: Op, browser: Browser) 
     browser.sign_in()
     browser.jar.pop(STATE_COOKIE)
 
-    for path in ("/check_session", op.provider.pages.asset_url("check_session.js")):
+    for path in ("/check_session", op.ext.pages.asset_url("check_session.js")):
         assert browser.open(path).cookies == {}
 
 
@@ -283,7 +283,7 @@ def test_without_session_management_there_is_no_trace_of_it(make_op: MakeOp) -> 
 
 def test_on_an_http_issuer_on_loopback_the_cookies_are_plain_and_lax(make_op: MakeOp) -> None:
     op = make_op()
-    op.provider.cookie_policy = CookiePolicy("http://localhost:8080", op.provider.session_settings)
+    op.ext.browsers.cookies = CookiePolicy("http://localhost:8080", op.ext.settings)
 
     cookies = op.browser().authorize(login="alice").cookies
 

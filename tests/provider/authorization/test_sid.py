@@ -288,7 +288,7 @@ LOGOUTS = {
 def end_sessions_of(op: Op, reason: Reason, uid: str = "alice") -> None:
     uow = UnitOfWork(op.store, op.clock())
     for session in op.store.op_sessions_of_user(uid):
-        end_op_session(uow, session, reason, op.provider.clients, op.provider.session_settings)
+        end_op_session(uow, session, reason, op.ext.clients, op.ext.settings)
     uow.commit()
 
 

@@ -58,7 +58,7 @@ def test_two_clients_of_one_sector_identifier_know_a_user_by_one_name(either: An
         monkeypatch.setattr(either.provider.server, "http_request", lambda _: Answer(200, [], json.dumps(listed)))
         monkeypatch.setattr(Answer, "text", property(lambda answer: answer.body), raising=False)
     else:
-        monkeypatch.setattr(either.provider.guarded_fetch, "json", lambda _: listed)
+        monkeypatch.setattr(either.ext.guarded_fetch, "json", lambda _: listed)
 
     subs = {sub_of(either, register(either, host=host, sector_identifier_uri=SECTOR)) for host in ("one.example.com", "other.example.com")}
 

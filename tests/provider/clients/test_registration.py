@@ -120,7 +120,7 @@ def test_an_op_may_demand_an_initial_access_token(ours: Op) -> None:
         if authn != "Bearer initial":
             raise InvalidToken("an initial access token is needed")
 
-    ours.provider.check_registrant = check_registrant
+    ours.ext.policy.check_registrant = check_registrant
     before = set(ours.clients)
 
     refused = register(ours)
@@ -182,7 +182,7 @@ def test_a_sector_is_joined_by_who_is_listed_in_it(
             raise listed
         return listed
 
-    monkeypatch.setattr(ours.provider.guarded_fetch, "json", fetch)
+    monkeypatch.setattr(ours.ext.guarded_fetch, "json", fetch)
     before = set(ours.clients)
 
     answer = register(ours, sector_identifier_uri=uri, subject_type="pairwise")

@@ -52,7 +52,7 @@ def test_what_the_specifications_allow_starts(make_op: MakeOp, name: str, value:
     clients = make_clients()
     clients["basic"][name] = value
 
-    assert make_op(clients=clients).provider.client("basic")[name]
+    assert make_op(clients=clients).provider.session_management.client("basic")[name]
 
 
 @pytest.mark.spec("SEC-08")

@@ -43,9 +43,9 @@ def log_out(
 ) -> list[tuple[str, str]]:
     """Log out by pyoidc's own function, or as the user does; return the `sid` and the client of each one that was told."""
     if not op.is_stock:
-        op.provider.delivery.calls.clear()
+        op.ext.delivery.running.calls.clear()
         browser.confirm(browser.end_session())
-        return [(notice.sid, notice.client_id) for notices, _ in op.provider.delivery.calls for notice in notices]
+        return [(notice.sid, notice.client_id) for notices, _ in op.ext.delivery.running.calls for notice in notices]
     posted = []
 
     def http_request(url: str, method: str, data: str, headers: dict[str, str]) -> SimpleNamespace:
@@ -113,7 +113,7 @@ def end_session_of(op: Op, browser: Browser, tokens: dict[str, Any]) -> None:
         op.provider.httpc.http_request = refuse_connections
         op.provider.do_verified_logout(grant_of(op, tokens), "basic", alla=True)
     else:
-        op.provider.delivery.outcomes["basic"] = NotifyStatus.UNDELIVERABLE
+        op.ext.delivery.running.outcomes["basic"] = NotifyStatus.UNDELIVERABLE
         browser.confirm(browser.end_session())
 
 
@@ -201,7 +201,7 @@ def test_a_client_with_both_channels_is_told_over_both(logout_op: Op) -> None:
         return
     page = browser.confirm(browser.end_session())
     assert FRONT in page.body
-    assert [notice.client_id for notice in logout_op.provider.delivery.calls[0][0]] == ["post"]
+    assert [notice.client_id for notice in logout_op.ext.delivery.running.calls[0][0]] == ["post"]
 
 
 # -- the pages ------------------------------------------------------------------------------------------------------------------
@@ -275,12 +275,12 @@ def most_at_once(op: Op, patience_s: float) -> int:
         if op.is_stock:
             op.provider.do_verified_logout(grant_of(op, tokens[0]), "basic", alla=True)
             return rps.most
-        op.provider.start_delivery()
+        op.ext.delivery.start()
         try:
             browser.confirm(browser.end_session())
             rps.all_told.wait(patience_s)
         finally:
-            op.provider.stop_delivery()
+            op.ext.delivery.stop()
         return rps.most
 
 
@@ -333,7 +333,7 @@ def test_logouts_at_the_same_time_all_succeed(logout_op: Op) -> None:
     for thread in threads:
         thread.join()
     assert found == [200] * 4
-    assert sum(len(notices) for notices, _ in logout_op.provider.delivery.calls) == 1
+    assert sum(len(notices) for notices, _ in logout_op.ext.delivery.running.calls) == 1
 
 
 @pytest.mark.defect("2.28")

@@ -84,15 +84,15 @@ def seconds_of_refresh(answer: Answer) -> int | None:
 def test_rps_are_told_once_the_end_is_durable_and_within_the_deadline(op: Op, events: list[Any]) -> None:
     browser = signed_in(op)
     seen = []
-    op.provider.delivery.before = lambda: seen.append((op.store.op_sessions_of_user("alice"), [type(event) for event in events[-1:]]))
+    op.ext.delivery.running.before = lambda: seen.append((op.store.op_sessions_of_user("alice"), [type(event) for event in events[-1:]]))
 
     log_out(browser)
 
-    ((notices, deadline_s),) = op.provider.delivery.calls
+    ((notices, deadline_s),) = op.ext.delivery.running.calls
     assert [notice.client_id for notice in notices] == ["basic"]
-    assert deadline_s == op.provider.session_settings.logout_deadline_s == 2
+    assert deadline_s == op.ext.settings.logout_deadline_s == 2
     assert seen == [([], [SessionEnded])]
-    assert op.store.notices(10)[0].due_at == op.clock() + op.provider.session_settings.delivery.lease_s
+    assert op.store.notices(10)[0].due_at == op.clock() + op.ext.settings.delivery.lease_s
 
 
 @pytest.mark.spec("RI-41")
@@ -100,7 +100,7 @@ def test_when_every_rp_is_told_the_browser_goes_on_at_once(op: Op) -> None:
     answer = log_out_and_return(signed_in(op))
 
     assert (answer.status, answer.location) == (303, f"{OUT}?state=s")
-    assert len(op.provider.delivery.calls) == 1
+    assert len(op.ext.delivery.running.calls) == 1
     assert "__Host-op_session" in answer.cookies
 
 
@@ -112,7 +112,7 @@ def test_an_rp_without_a_logout_uri_holds_nobody_up(op: Op) -> None:
 @pytest.mark.parametrize(("told", "status"), [(NotifyStatus.PENDING, RpStatus.PENDING), (NotifyStatus.UNDELIVERABLE, RpStatus.UNREACHABLE)])
 def test_an_rp_that_was_not_told_is_named_before_the_browser_goes_on(op: Op, told: NotifyStatus, status: RpStatus) -> None:
     browser = signed_in(op)
-    op.provider.delivery.outcomes["basic"] = told
+    op.ext.delivery.running.outcomes["basic"] = told
 
     answer = log_out_and_return(browser)
 
@@ -131,7 +131,7 @@ def test_a_delivery_that_fails_leaves_the_notices_to_a_worker_and_the_user_signe
     def fail() -> None:
         raise StoreUnavailable("down")
 
-    op.provider.delivery.before = fail
+    op.ext.delivery.running.before = fail
 
     answer = log_out(browser)
 
@@ -143,7 +143,7 @@ def test_a_delivery_that_fails_leaves_the_notices_to_a_worker_and_the_user_signe
 
 def test_an_op_that_leaves_it_to_a_worker_says_so_and_takes_no_lease(op: Op) -> None:
     browser = signed_in(op)
-    op.provider.delivery = None
+    op.ext.delivery.running = None
 
     answer = log_out(browser)
 
@@ -160,7 +160,7 @@ def test_what_the_store_did_not_keep_tells_nobody(op: Op, monkeypatch: pytest.Mo
     monkeypatch.setattr(op.store, "commit", unavailable)
 
     assert log_out(browser).status == 503
-    assert op.provider.delivery.calls == []
+    assert op.ext.delivery.running.calls == []
 
 
 @pytest.mark.spec("FC-14")
@@ -216,7 +216,7 @@ def test_a_client_with_both_channels_is_told_by_both_and_has_one_line(op: Op) ->
 
     answer = log_out(signed_in(op))
 
-    assert len(frames(answer)) == len(op.provider.delivery.calls) == 1
+    assert len(frames(answer)) == len(op.ext.delivery.running.calls) == 1
     assert answer.body.count("<li>") == 1
     assert says(answer, RpStatus.SIGNED_OUT_AND_ASKED)
 
@@ -291,7 +291,7 @@ def test_whose_page_did_not_arrive_gets_its_frames_by_the_same_request(op: Op, h
     assert len(frames(first)) == 2
     assert frames(first) == frames(second) == frames(third)
     assert all(f'href="{OUT}?state=s"' in answer.body for answer in (first, second, third))
-    assert len(op.provider.delivery.calls) == 1
+    assert len(op.ext.delivery.running.calls) == 1
     assert "Max-Age=0" in second.cookies["__Host-op_session"]
 
 
@@ -301,7 +301,7 @@ def test_an_answer_sent_twice_goes_back_to_the_rp_without_frames_too(op: Op) -> 
     browser.confirm(page)
     browser.jar = kept
     for notice in op.store.notices(10):
-        op.provider.store.commit([DeleteNotice(notice.id)])
+        op.ext.store.commit([DeleteNotice(notice.id)])
 
     assert browser.confirm(page).location == f"{OUT}?state=s"
 
@@ -309,7 +309,7 @@ def test_an_answer_sent_twice_goes_back_to_the_rp_without_frames_too(op: Op) -> 
 def test_what_is_said_the_second_time_is_what_the_store_knows_by_then(op: Op) -> None:
     browser = signed_in(op, "post")
     kept = dict(browser.jar)
-    op.provider.delivery.outcomes["basic"] = NotifyStatus.PENDING
+    op.ext.delivery.running.outcomes["basic"] = NotifyStatus.PENDING
     log_out(browser)
     browser.jar = dict(kept)
     assert says(log_out(browser), RpStatus.PENDING)
@@ -425,7 +425,7 @@ def test_the_page_waits_for_the_deadline_and_no_longer_for_an_rp_that_hangs(make
     clients["post"]["backchannel_logout_uri"] = f"{address}/hangs"
     op = make_op(clients=clients, logout_deadline_s=1.5, delivery={"allow_networks": ["127.0.0.0/8"], "timeout_s": 20, "lease_s": 30})
     browser = signed_in(op, "post")
-    op.provider.start_delivery()
+    op.ext.delivery.start()
     try:
         began = time.monotonic()
 
@@ -434,7 +434,7 @@ def test_the_page_waits_for_the_deadline_and_no_longer_for_an_rp_that_hangs(make
         took_s = time.monotonic() - began
     finally:
         rp_server.is_over.set()
-        op.provider.stop_delivery()
+        op.ext.delivery.stop()
     assert 1.4 < took_s < 15  # the deadline, on however busy a machine; the RP hangs for longer
     assert (answer.status, answer.body.count("<li>")) == (200, 2)
     assert says(answer, RpStatus.SIGNED_OUT)
@@ -449,11 +449,11 @@ def test_when_the_rps_answer_the_browser_goes_on_at_once(make_op: MakeOp, rp_ser
     clients["basic"]["backchannel_logout_uri"] = f"http://127.0.0.1:{rp_server.server_port}/bc"
     op = make_op(clients=clients, logout_deadline_s=30, delivery={"allow_networks": ["127.0.0.0/8"]})
     browser = signed_in(op)
-    op.provider.start_delivery()
+    op.ext.delivery.start()
     try:
         answer = log_out_and_return(browser)
     finally:
-        op.provider.stop_delivery()
+        op.ext.delivery.stop()
 
     assert answer.location == f"{OUT}?state=s"
     assert len(rp_server.bodies) == 1
@@ -462,15 +462,15 @@ def test_when_the_rps_answer_the_browser_goes_on_at_once(make_op: MakeOp, rp_ser
 
 def test_the_middleware_has_rps_told_from_its_first_request_on(make_op: MakeOp) -> None:
     provider = make_op().provider
-    provider.delivery = None
+    provider.session_management.delivery.running = None
     application = provider.session_middleware(lambda _, start: start("200 OK", []) or [])
     try:
         application({"PATH_INFO": "/elsewhere"}, lambda *_: None)
-        first = provider.delivery
+        first = provider.session_management.delivery.running
         application({"PATH_INFO": "/elsewhere"}, lambda *_: None)
-        second = provider.delivery
+        second = provider.session_management.delivery.running
     finally:
-        provider.stop_delivery()
+        provider.session_management.delivery.stop()
 
     assert first is not None
     assert second is first
@@ -478,8 +478,8 @@ def test_the_middleware_has_rps_told_from_its_first_request_on(make_op: MakeOp) 
 
 def test_the_middleware_leaves_telling_to_others_where_it_is_asked_to(make_op: MakeOp) -> None:
     provider = make_op().provider
-    provider.delivery = None
+    provider.session_management.delivery.running = None
 
     provider.session_middleware(lambda _, start: start("200 OK", []) or [], deliver=False)({"PATH_INFO": "/elsewhere"}, lambda *_: None)
 
-    assert provider.delivery is None
+    assert provider.session_management.delivery.running is None

@@ -18,8 +18,8 @@ EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 def token_for(op: Op, client_id: str = "basic", **metadata: Any) -> str:
-    client = {**op.provider.clients.get(client_id), **metadata}
-    return op.provider.sign_logout_token(claims_for(op, client_id), client)
+    client = {**op.ext.clients.get(client_id), **metadata}
+    return op.ext.delivery.tokens.sign_logout_token(claims_for(op, client_id), client)
 
 
 def claims_for(op: Op, client_id: str = "basic") -> dict[str, Any]:
@@ -28,7 +28,7 @@ def claims_for(op: Op, client_id: str = "basic") -> dict[str, Any]:
 
 
 def verified(op: Op, token: str) -> jose.Jwt:
-    return jose.verify(token, op.provider.issuer_keys(), jose.ASYMMETRIC_ALGS)
+    return jose.verify(token, op.ext.issuer_keys(), jose.ASYMMETRIC_ALGS)
 
 
 @pytest.mark.spec("BC-02", "BC-03", "BC-07", "BC-10", "BC-11", "BC-04", "WR-13")
@@ -56,7 +56,7 @@ def test_no_two_tokens_have_the_same_jti(op: Op) -> None:
 def test_it_is_signed_with_a_published_key_and_its_header_says_only_what_is_needed(op: Op) -> None:
     header = verified(op, token_for(op)).header
 
-    published = {key["kid"] for key in op.provider.op_keys.public_jwks()["keys"]}
+    published = {key["kid"] for key in op.ext.op_keys.public_jwks()["keys"]}
     assert set(header) == {"alg", "kid", "typ"}
     assert (header["alg"], header["typ"]) == ("RS256", "logout+jwt")
     assert header["kid"] in published
@@ -231,7 +231,7 @@ def test_it_is_good_for_minutes(logout_op: Any) -> None:
         claims = jose.read_unverified(either_token(logout_op)).claims
         assert claims["exp"] - claims["iat"] == 86_400
     else:
-        assert logout_op.provider.session_settings.delivery.token_lifetime_s <= 300
+        assert logout_op.ext.settings.delivery.token_lifetime_s <= 300
 
 
 @pytest.mark.defect("2.24")

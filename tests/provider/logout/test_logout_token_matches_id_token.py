@@ -31,8 +31,8 @@ def named_in_logout_tokens(op: Op) -> dict[str, tuple[str, str]]:
     named = {}
     for notice in op.store.notices(10):
         claims = logout_token_claims(notice, issuer=ISSUER, now=op.clock(), lifetime_s=120)
-        token = op.provider.sign_logout_token(claims, op.provider.clients.get(notice.client_id))
-        told = jose.verify(token, op.provider.issuer_keys(), jose.ASYMMETRIC_ALGS).claims
+        token = op.ext.delivery.tokens.sign_logout_token(claims, op.ext.clients.get(notice.client_id))
+        told = jose.verify(token, op.ext.issuer_keys(), jose.ASYMMETRIC_ALGS).claims
         assert told["aud"] not in named
         named[told["aud"]] = (told["sub"], told["sid"])
     return named

@@ -69,7 +69,7 @@ def told(op: Op, *args: dict[str, str], **kwargs: Any) -> str:
 def status_of(op: Op, sid: str, authn: str | None = None, **form: str) -> Answer:
     """What a client's server is told."""
     authn = basic_auth("basic", SECRET) if authn is None else authn
-    return Answer.of(op.provider.session_status_endpoint(urlencode({"sid": sid} | form), authn=authn))
+    return Answer.of(op.ext.session_status.answer(urlencode({"sid": sid} | form), authn=authn))
 
 
 def sid_of(op: Op, tokens: dict[str, Any]) -> str:
@@ -264,7 +264,7 @@ def test_a_client_assertion_may_be_addressed_to_the_endpoint(op: Op, browser: Br
 
 
 def test_a_question_without_sid_is_refused(op: Op) -> None:
-    answer = Answer.of(op.provider.session_status_endpoint("", authn=basic_auth("basic", SECRET)))
+    answer = Answer.of(op.ext.session_status.answer("", authn=basic_auth("basic", SECRET)))
 
     assert (answer.status, answer.error) == (400, "invalid_request")
 

@@ -20,7 +20,7 @@ def op_without_store(op: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         raise StoreUnavailable("gone")
 
     for name in ("op_session_by_cookie", "grant", "commit", "ephemeral"):
-        monkeypatch.setattr(op.provider.store, name, away)
+        monkeypatch.setattr(op.ext.store, name, away)
     return op
 
 

@@ -234,7 +234,7 @@ def test_grants_that_nobody_has_redeemed_go_when_their_time_is_over(either: Op) 
 def sweep(op: Op) -> None:
     """Do what the process beside the requests does, where there is a store."""
     if op.own_store is not None:
-        Sweeper(op.store, op.provider.clients, op.provider.session_settings, op.clock).sweep()
+        Sweeper(op.store, op.ext.clients, op.ext.settings, op.clock).sweep()
 
 
 @pytest.mark.parametrize("kind", ["access token", "refresh token"])

@@ -17,7 +17,7 @@ INACTIVE = {"active": False}
 
 def introspect(op: Op, token: str | None, authn: str | None = BASIC, **params: str) -> Answer:
     form = params if token is None else {"token": token} | params
-    return Answer.of(op.provider.introspection_endpoint(urlencode(form), authn=authn))
+    return Answer.of(op.ext.introspection.answer(urlencode(form), authn=authn))
 
 
 def test_rfc7662_2_2_an_access_token_that_is_good(op: Op) -> None:
@@ -153,7 +153,7 @@ def test_rfc7662_2_3_who_does_not_prove_to_be_a_client_is_refused(op: Op, authn:
 
 @pytest.mark.parametrize("body", ["", "token=", "token=a&token=b", "token=%00"], ids=range(4))
 def test_a_request_that_cannot_be_read_is_refused(op: Op, body: str) -> None:
-    answer = Answer.of(op.provider.introspection_endpoint(body, authn=BASIC))
+    answer = Answer.of(op.ext.introspection.answer(body, authn=BASIC))
 
     assert (answer.status, answer.error) == (400, "invalid_request")
 
@@ -181,7 +181,7 @@ def test_one_read_and_no_commit(op: Op, monkeypatch: pytest.MonkeyPatch) -> None
 def test_discovery_names_the_endpoint_where_it_is_mounted_alone(op: Op) -> None:
     assert "introspection_endpoint" not in op.provider.create_providerinfo().to_dict()
 
-    op.provider.offers_introspection = True
+    op.ext.policy.offers_introspection = True
 
     info = op.provider.create_providerinfo().to_dict()
     assert info["introspection_endpoint"] == f"{ISSUER}/introspection"

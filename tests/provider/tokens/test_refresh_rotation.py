@@ -222,7 +222,7 @@ def test_a_refresh_and_a_revocation_at_once_leave_nothing_alive(make_op: Any, st
 
         answers = at_once(
             lambda i, tokens=tokens, revocation=revocation: (
-                op.refresh(tokens["refresh_token"], "public") if i else op.provider.revocation_endpoint(revocation)
+                op.refresh(tokens["refresh_token"], "public") if i else op.ext.revocation.answer(revocation)
             ),
             2,
         )

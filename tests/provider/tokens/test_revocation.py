@@ -16,7 +16,7 @@ BASIC = basic_auth("basic", SECRET)
 
 def revoke(op: Op, token: str | None, authn: str | None = BASIC, **params: str) -> Answer:
     form = params if token is None else {"token": token} | params
-    return Answer.of(op.provider.revocation_endpoint(urlencode(form), authn=authn))
+    return Answer.of(op.ext.revocation.answer(urlencode(form), authn=authn))
 
 
 def is_alive(op: Op, tokens: dict[str, Any], client_id: str = "basic") -> tuple[bool, bool]:
@@ -144,7 +144,7 @@ def test_rfc7009_2_1_who_does_not_prove_to_be_the_client_is_refused(op: Op, auth
 
 @pytest.mark.parametrize("body", ["", "token=", "token=a&token=b", "token=%00", "token=%ff", "token=" + "a" * 70_000], ids=range(6))
 def test_a_request_that_cannot_be_read_is_refused(op: Op, body: str) -> None:
-    answer = Answer.of(op.provider.revocation_endpoint(body, authn=BASIC))
+    answer = Answer.of(op.ext.revocation.answer(body, authn=BASIC))
 
     assert (answer.status, answer.error) == (400, "invalid_request")
 
@@ -184,7 +184,7 @@ def counted(op: Op, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_discovery_names_the_endpoint_where_it_is_mounted_alone(op: Op) -> None:
     assert "revocation_endpoint" not in op.provider.create_providerinfo().to_dict()
 
-    op.provider.offers_revocation = True
+    op.ext.policy.offers_revocation = True
 
     info = op.provider.create_providerinfo().to_dict()
     assert info["revocation_endpoint"] == f"{ISSUER}/revocation"

@@ -148,7 +148,7 @@ def test_userinfo_is_signed_for_a_client_that_wants_it(make_op: MakeOp) -> None:
     answer = op.userinfo(tokens["access_token"])
 
     assert answer.header("Content-Type") == "application/jwt"
-    claims = jose.verify(answer.body, op.provider.issuer_keys(), {"RS256"}).claims
+    claims = jose.verify(answer.body, op.ext.issuer_keys(), {"RS256"}).claims
     assert claims["email"] == "alice@example.com"
     assert (claims["iss"], claims["aud"]) == (ISSUER, "basic")
 
@@ -185,7 +185,7 @@ def test_userinfo_is_encrypted_for_a_client_that_wants_it(make_op: MakeOp, signe
 
     assert answer.header("Content-Type") == "application/jwt"
     inside = jose.decrypt(answer.body, [jose.import_key(key)], {"RSA-OAEP"}, {"A128GCM"})
-    told = jose.verify(inside, op.provider.issuer_keys(), {"RS256"}).claims if signed else json.loads(inside)
+    told = jose.verify(inside, op.ext.issuer_keys(), {"RS256"}).claims if signed else json.loads(inside)
     assert told["sub"]
 
 

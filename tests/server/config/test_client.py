@@ -168,7 +168,7 @@ def test_an_id_token_is_encrypted_for_a_client_that_wants_it(make_op: Callable[.
     header = jose.read_header(token)
     assert (header["cty"], header["kid"]) == ("JWT", ENCRYPTION_KEY["kid"])
     signed = decrypted(token, "A256GCM")
-    assert jose.verify(signed, op.server.op.issuer_keys(), {"RS256"}).claims["aud"] == "web"
+    assert jose.verify(signed, op.server.op.session_management.issuer_keys(), {"RS256"}).claims["aud"] == "web"
     assert "code" in browser.renew(id_token_hint=signed).query  # an RP decrypts a hint before it sends it (OIDCC-3.1.2.1)
     assert browser.renew(id_token_hint=token).error == "invalid_request"
 
@@ -184,7 +184,7 @@ def test_userinfo_is_encrypted_for_a_client_that_wants_it(make_op: Callable[...,
     assert answer.header("Content-Type") == "application/jwt"
     assert jose.read_header(answer.text).get("cty") == ("JWT" if signed else None)
     inner = decrypted(answer.text, "A128CBC-HS256")
-    told = jose.verify(inner, op.server.op.issuer_keys(), {"ES256"}).claims if signed else json.loads(inner)
+    told = jose.verify(inner, op.server.op.session_management.issuer_keys(), {"ES256"}).claims if signed else json.loads(inner)
     assert told["name"] == "Alice"
 
 

@@ -118,7 +118,7 @@ def test_clients_without_end_are_counted_together(metrics_op: Op, monkeypatch: p
     monkeypatch.setattr(metrics, "_MOST_CLIENTS", 2)
 
     for number in range(5):
-        metrics_op.server.op.hooks.emit(FrontchannelAsked(SESSION, (f"client{number}",)))
+        metrics_op.server.op.session_management.hooks.emit(FrontchannelAsked(SESSION, (f"client{number}",)))
 
     counted = [line for line in read(metrics_op).text.splitlines() if line.startswith("oic_frontchannel_asked_total")]
     assert counted == [

@@ -100,7 +100,7 @@ def test_a_client_cannot_choose_what_is_the_ops_to_say(op: Op, browser: OpBrowse
     assert answer.status == 201
     name, value = next(iter(wished.items()))
     assert answer.json.get(name) != value
-    client = op.server.op.client(answer.json["client_id"])
+    client = op.server.op.session_management.client(answer.json["client_id"])
     assert client is not None
     assert client["consent"] == "ask"
 

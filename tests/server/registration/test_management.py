@@ -208,12 +208,12 @@ def test_a_sector_must_list_every_redirect_uri(
             raise listed
         return listed
 
-    monkeypatch.setattr(op.server.op.guarded_fetch, "json", fetched)
+    monkeypatch.setattr(op.server.op.session_management.guarded_fetch, "json", fetched)
 
     answer = register(browser, subject_type="pairwise", sector_identifier_uri="https://sector.example.com/uris.json")
 
     assert (answer.status, len(op.server.store.client_ids())) == (status, int(status == 201))
     if status == 201:
-        registered = op.server.op.client(answer.json["client_id"])
+        registered = op.server.op.session_management.client(answer.json["client_id"])
         assert registered is not None
         assert registered["sector_id"] == "sector.example.com"

@@ -11,8 +11,8 @@ from oic.utils.sdb import WrongTokenType
 from oic_session_ext.crypto.record_id import RECORD_ID_LENGTH, new_record_id
 from oic_session_ext.crypto.secret_ring import SecretRing
 from oic_session_ext.model import Grant
-from oic_session_ext.provider.tokens.sealed_token import SealedToken, StoredRefreshToken, Unsealed
-from oic_session_ext.provider.tokens.session_backend import StoreSessionBackend, create_session_db, stored_row
+from oic_session_ext.provider.session_db.sealed_token import SealedToken, StoredRefreshToken, Unsealed
+from oic_session_ext.provider.session_db.session_backend import StoreSessionBackend, create_session_db, stored_row
 from oic_session_ext.settings import SessionManagementSettings
 from oic_session_ext.store.changes import PutGrant
 from oic_session_ext.store.memory.engine import MemoryStore
