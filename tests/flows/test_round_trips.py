@@ -13,8 +13,8 @@ from tests.flows.machines.round_trips import Count, measure_engine
 MOST = {
     "authorization, nobody signed in": (0, 0, 0),
     "authorization, prompt=none, nobody signed in": (0, 0, 0),
-    "login page": (1, 1, 1),
-    "authorization with login (POST of the form)": (3, 5, 1),
+    "login page": (0, 0, 0),
+    "authorization with login (POST of the form)": (4, 9, 3),
     "token": (2, 2, 1),
     "userinfo": (1, 1, 0),
     "authorization, sso at a new RP": (2, 4, 1),

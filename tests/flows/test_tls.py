@@ -67,7 +67,7 @@ def test_somebody_signs_in_and_out_over_tls_with_cookies_of_this_host_alone(tls_
     tokens = tls_browser.sign_in()
     cookies = set(tls_browser.jar)
 
-    assert cookies == {"__Host-op_session", "__Host-op_browser_state", "__Host-op_login"}
+    assert cookies == {"__Host-op_session", "__Host-op_browser_state", "__Host-op_login", "__Secure-known_browser"}
     assert tls_browser.is_signed_in()
     tls_browser.end_session(id_token_hint=tokens["id_token"])
     assert not tls_browser.is_signed_in()
