@@ -170,7 +170,7 @@ def measure(server: str, folder: Path, args: argparse.Namespace) -> dict[str, An
                 if time.monotonic() > give_up_at or process.poll() is not None:
                     return figures | {"error": (folder / "log").read_text()[-300:]}
                 time.sleep(0.1)
-        OpBrowser(forward_to(port), settings["issuer"]).sign_in("web")
+        OpBrowser(forward_to(port), str(settings["issuer"])).sign_in("web")
         before = cpu_ms(process.pid)
         figures["alone"] = honest(port, args.requests)
         figures["cpu_ms_per_request"] = round((cpu_ms(process.pid) - before) / args.requests, 2)

@@ -11,7 +11,7 @@ import pytest
 ADR = Path(__file__).resolve().parents[1] / "docs" / "adr"
 INDEX = ADR / "README.md"
 RECORDS = sorted(file for file in ADR.glob("*.md") if file != INDEX)
-STATUS = re.compile(r"accepted|((partly )?superseded by \d{4}( \([^)]+\))?((, | and )\d{4}( \([^)]+\))?)*)")
+STATUS = re.compile(r"proposed|accepted|((partly )?superseded by \d{4}( \([^)]+\))?((, | and )\d{4}( \([^)]+\))?)*)")
 
 every_record = pytest.mark.parametrize("record", RECORDS, ids=lambda file: file.stem)
 

@@ -69,6 +69,7 @@ class MixinBase(_Provider):
         # pyoidc sets an empty seed, with which any caller can forge its login cookie, and a random one some time later
         self.seed = secrets.derive("pyoidc cookies")
         self.cookie_func = _without_sso_cookie(self.cookie_func)
+        self.session_management.build()
 
     def authorization_endpoint(
         self, request: Any = "", cookie: str | None = None, headers: Mapping[str, str] | None = None, **kwargs: Any

@@ -1,4 +1,4 @@
-"""Everything of ours in an OP, behind its one attribute `session_management`: the endpoint objects, each made when it is first used."""
+"""Everything of ours in an OP, behind its one attribute `session_management`: the endpoint objects."""
 
 from __future__ import annotations
 
@@ -35,12 +35,24 @@ from .tokens.token_endpoint import TokenEndpoint
 from .tokens.user_claims import UserClaims
 from .tokens.userinfo import UserinfoEndpoint
 
+_WITH_STATE = ("op_keys", "outbound", "guarded_fetch", "public_keys", "pages", "authorization", "token", "userinfo", "grant_expiry")
+_WITH_STATE_AND_STORE = ("browsers", "delivery", "end_session", "check_session")
+
 
 class OpExtension(OpParts):
     """The parts of one OP and its endpoint objects.
 
     Those of session management (`browsers`, `end_session`, `check_session`, `session_status`, `delivery`) need a store.
     """
+
+    def build(self) -> None:
+        """Make the objects that hold state, once, before the first request.
+
+        From Python 3.12 on `cached_property` has no lock: two first requests at the same time would each get a lock, a limit or a
+        delivery of their own.
+        """
+        for name in _WITH_STATE if self.store is None else (*_WITH_STATE, *_WITH_STATE_AND_STORE):
+            getattr(self, name)
 
     # -- what every OP has --------------------------------------------------------------------------------------------
 

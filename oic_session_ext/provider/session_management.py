@@ -40,7 +40,6 @@ class SessionManagementMixin(MixinBase):
             raise ConfigError("sdb", "must be session_management.session_db(issuer)")
         if isinstance(self.cdb, dict):  # other databases may be large, and their clients were checked at registration
             check_clients(self.cdb, LogoutSupport.of(session_management.settings.delivery), self.name)
-        self.session_management.browsers  # noqa: B018 - the cookies' names and the issuer are checked now
 
     def session_routes(self) -> list[Route]:
         """Return the routes to mount beside the OP's own; see `OpExtension.routes`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from oic.oic.provider import Provider as StockProvider
 
 from oic_session_ext.provider import HardeningMixin, Provider, SessionManagementMixin
@@ -31,3 +32,15 @@ def test_each_mixin_defines_pyoidcs_own_names_and_the_routes_alone() -> None:
         own = {name for name in vars(mixin) if not name.startswith("__")}
 
         assert own - set(dir(StockProvider)) <= {"session_routes", "session_middleware"}
+
+
+@pytest.mark.parametrize(
+    "name", ["outbound", "public_keys", "authorization", "token", "grant_expiry", "browsers", "delivery", "end_session"]
+)
+def test_what_holds_state_is_made_before_the_first_request(op: Op, name: str) -> None:
+    """From Python 3.12 on two threads that meet at a `cached_property` would each get an object of their own."""
+    assert name in vars(op.ext)
+
+
+def test_the_logout_uses_the_delivery_that_the_op_starts(op: Op) -> None:
+    assert op.ext.end_session._delivery is op.ext.delivery

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -53,6 +52,8 @@ class AuthorizationEndpoint:
         self._session_grants = session_grants
         self._responses = AuthorizationResponses(parts)
         self._acrs = AcrChoice(parts)
+        timeout_s = min(FETCH_TIMEOUT_S, parts.outbound.settings.timeout_s)
+        self._request_uri_fetch = RequestUriFetch(GuardedFetch(parts.outbound, parts.address_guard, timeout_s=timeout_s))
 
     def answer(
         self,
@@ -115,12 +116,6 @@ class AuthorizationEndpoint:
             fetch=self._request_uri_fetch.object_at,
             now=self._parts.clock(),
         ).merged(parameters, client)
-
-    @cached_property
-    def _request_uri_fetch(self) -> RequestUriFetch:
-        outbound = self._parts.outbound
-        timeout_s = min(FETCH_TIMEOUT_S, outbound.settings.timeout_s)
-        return RequestUriFetch(GuardedFetch(outbound, self._parts.address_guard, timeout_s=timeout_s))
 
     # -- decide -------------------------------------------------------------------------------------------------------
 

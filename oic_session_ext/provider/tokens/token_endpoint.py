@@ -54,6 +54,9 @@ class TokenEndpoint:
         request_class = RefreshAccessTokenRequest if grant_type == "refresh_token" else AccessTokenRequest
         areq = request_class().from_dict(params)
         areq["client_id"] = self._client_endpoint.authenticate(areq, params, authn)
+        client = self._parts.client(areq["client_id"]) or {}
+        if client.get("id_token_encrypted_response_alg"):
+            self._parts.public_keys.prefetch(client)  # before a grant's lock is taken: no other request waits for this client's server
         redeem = {"authorization_code": self._parts.op.code_grant_type, "refresh_token": self._parts.op.refresh_token_grant_type}
         if grant_type not in redeem:
             raise ProtocolError("this grant_type is not supported", error="unsupported_grant_type")

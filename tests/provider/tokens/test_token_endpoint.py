@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from concurrent.futures import Future
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,7 +12,8 @@ import pytest
 
 from oic_session_ext.errors import StoreUnavailable
 from oic_session_ext.store.changes import UpdateGrant
-from tests.provider.conftest import CHALLENGE, REDIRECT_URIS, SECRET, VERIFIER, Browser, MakeOp, Op, basic_auth
+from oic_session_ext.web.outbound.http_answer import HttpAnswer
+from tests.provider.conftest import CHALLENGE, CLIENT_JWKS, REDIRECT_URIS, SECRET, VERIFIER, Browser, MakeOp, Op, basic_auth, public_part
 
 OFFLINE: dict[str, Any] = {"scope": "openid offline_access", "prompt": "consent"}
 
@@ -352,3 +355,22 @@ def test_an_id_token_that_cannot_be_signed_as_registered_is_an_error_of_the_regi
     answer = op.redeem(code_of(browser))
 
     assert (answer.status, answer.error) == (400, "invalid_request")
+
+
+def test_no_grant_is_locked_while_the_keys_of_its_client_are_fetched(op: Op, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    token_endpoint = op.ext.token
+    fetched: list[bool] = []
+
+    def begin(uri: str, accept: str = "") -> Future[HttpAnswer]:
+        fetched.append(any(lock.locked() for lock in token_endpoint._grant_locks))
+        document: Future[HttpAnswer] = Future()
+        document.set_result(HttpAnswer(200, {}, json.dumps({"keys": [public_part(key) for key in CLIENT_JWKS["keys"]]}).encode()))
+        return document
+
+    monkeypatch.setattr(op.ext.guarded_fetch, "begin", begin)
+    op.clients["basic"] |= {"jwks_uri": "https://basic.example.com/jwks", "id_token_encrypted_response_alg": "RSA-OAEP-256"}
+
+    tokens = browser.sign_in()
+
+    assert tokens["id_token"].count(".") == 4
+    assert fetched == [False]
