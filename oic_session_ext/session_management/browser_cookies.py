@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
@@ -13,27 +14,38 @@ from ..settings import SessionManagementSettings
 
 _COOKIE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _OUR_VALUE = re.compile(r"[A-Za-z0-9_-]{1,256}")
-_MAX_COOKIE_HEADER = 16 * 1024
+_MAX_COOKIE_HEADER = 64 * 1024
+_MOST_OF_ONE_NAME = 4
+"""How many different values of the session cookie one request may bring."""
 
 
 def read_cookies(header: str | None) -> dict[str, str]:
     """Return the cookies of a Cookie header by name; never raises.
 
     A name that comes more than once is left out: a sibling host or another path has tossed a cookie in, and which is ours cannot
-    be told (`__Host-` names are safe from this). A header over 16 KiB counts as empty, and so does a part without a name.
+    be told (`__Host-` names are safe from this). A header over 64 KiB counts as empty, and so does a part without a name.
     """
     cookies: dict[str, str] = {}
     repeated: set[str] = set()
-    if header is None or len(header) > _MAX_COOKIE_HEADER:
+    if is_too_long(header):
         return cookies
-    for part in header.split(";"):
-        name, separator, value = part.strip(" \t").partition("=")
-        if not separator or not name:
-            continue
+    for name, value in _pairs(header):
         if name in cookies:
             repeated.add(name)
         cookies[name] = value
     return {name: value for name, value in cookies.items() if name not in repeated}
+
+
+def is_too_long(header: str | None) -> bool:
+    """Return whether a Cookie header is longer than this OP reads: what is in it is not known then, which differs from "nothing"."""
+    return header is not None and len(header) > _MAX_COOKIE_HEADER
+
+
+def _pairs(header: str | None) -> Iterator[tuple[str, str]]:
+    for part in (header or "").split(";"):
+        name, separator, value = part.strip(" \t").partition("=")
+        if separator and name:
+            yield name, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +130,17 @@ class CookiePolicy:
     def session_secret(self, cookie_header: str | None) -> str | None:
         """Return the OP session's secret from a Cookie header; None when there is none, it is repeated, or it cannot be ours."""
         return _our_value(cookie_header, self.session_cookie_name)
+
+    def session_secrets(self, cookie_header: str | None) -> list[str]:
+        """Return every different value of the session cookie that can be ours, four at most.
+
+        More than one comes from a broken proxy, or on http from another port or a sibling host (`__Host-` names are safe from these).
+        Taken for none, they would make a logout look done while its session lives on.
+        """
+        if is_too_long(cookie_header):
+            return []
+        values = [value for name, value in _pairs(cookie_header) if name == self.session_cookie_name and _OUR_VALUE.fullmatch(value)]
+        return list(dict.fromkeys(values))[:_MOST_OF_ONE_NAME]
 
     def browser_state(self, cookie_header: str | None) -> str | None:
         """Return `op_browser_state` from a Cookie header; None when there is none, it is repeated, or it cannot be ours."""

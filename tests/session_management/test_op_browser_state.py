@@ -176,7 +176,7 @@ def test_a_cookie_that_cannot_be_ours_is_not_read(header: str | None) -> None:
         ('a="1"', {"a": '"1"'}),
         ("a=1; b=2; a=1", {"b": "2"}),
         ("$Version=1; a=1", {"$Version": "1", "a": "1"}),
-        ("a=" + "x" * 17_000, {}),
+        ("a=" + "x" * 70_000, {}),
         (None, {}),
     ],
 )

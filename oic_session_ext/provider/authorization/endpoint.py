@@ -18,7 +18,7 @@ from oic.utils.http_util import Response
 from oic.utils.session_backend import AuthnEvent
 
 from ...clients.request_uris import FETCH_TIMEOUT_S, RequestUriFetch
-from ...errors import ProtocolError
+from ...errors import InvalidRequest, ProtocolError
 from ...session_management.storage_access import retry_headers
 from ...web.guarded_fetch import GuardedFetch
 from ..parts import OpParts
@@ -80,7 +80,10 @@ class AuthorizationEndpoint:
         def work(scope: RequestScope) -> Response:
             scope.answered = answered or Answered()
             if self._browsers is not None:
-                self._browsers.look_up(scope, cookie, headers)
+                try:
+                    self._browsers.look_up(scope, cookie, headers)
+                except InvalidRequest as err:
+                    return self._parts.error_page(err)
             response = self._decide(scope, text, cookie, theirs, kwargs)
             if self._browsers is not None:
                 response.headers += self._retry_headers(scope)

@@ -24,6 +24,8 @@ from ...logout.end_session import (
     start_end_session,
 )
 from ...logout.end_session_request import EndSessionRequest, resume_request, stash_request
+from ...model import Reason
+from ...sessions.op_session import end_op_session
 from ...web.parameters import parse_parameters, single_values
 from ..parts import OpParts
 from ..request.browser import Browsers
@@ -31,6 +33,7 @@ from ..request.responses import RedirectResponse, page_response
 from ..request.scope import BrowserSession, RequestScope
 from .delivery import NoticeDelivery
 from .logout_pages import LogoutPages
+from .navigation import check_navigation
 
 END_SESSION_URL = PyoidcEndpoint.url
 _RESUME = "resume"
@@ -60,13 +63,22 @@ class EndSessionEndpoint:
         text = urlencode(request) if isinstance(request, Mapping) else request
 
         def work(scope: RequestScope) -> tuple[Response | LoggedOut, list[tuple[str, str]]]:
-            browser = self._browsers.look_up(scope, cookie, headers)
+            try:
+                check_navigation(method, headers or {})
+                browser = self._browsers.look_up(scope, cookie, headers)
+                if browser.present is None and browser.others:
+                    browser.present = browser.others.pop()
+            except ProtocolError as err:
+                return self._parts.error_page(err), []
             try:
                 decided = self._decide(scope, browser, parse_parameters(text), method.upper())
             except ProtocolError as err:
                 offers_sign_out = browser.present is not None and not isinstance(err, InvalidConfirmation)
                 decided = self._parts.error_page(err, sign_out_action=self.path if offers_sign_out else None)
             if isinstance(decided, LoggedOut):
+                if decided.ended is not None:
+                    for other in browser.others:
+                        end_op_session(scope.unit(), other, Reason.USER, self._parts.clients, self._parts.settings)
                 browser.end_session()
             return decided, self._browsers.set_cookies(scope)
 
@@ -81,7 +93,7 @@ class EndSessionEndpoint:
 
     def _decide(self, scope: RequestScope, browser: BrowserSession, pairs: Sequence[tuple[str, str]], method: str) -> Response | LoggedOut:
         uow = scope.unit()
-        cookie_digest = digest_of(self._browsers.cookies.session_secret(browser.cookie_header))
+        cookie_digest = digest_of(browser.secret)
         parts = EndSessionParts(
             issuer=self._parts.issuer,
             keys=self._parts,

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from ...clients.registry import ClientRegistry
+from ...errors import InvalidRequest
 from ...model import OpSession
-from ...session_management.browser_cookies import CookiePolicy
+from ...session_management.browser_cookies import CookiePolicy, is_too_long
 from ...session_management.login_status import login_status_headers
 from ...session_management.op_browser_state import may_write_browser_state, unauthenticated_op_browser_state
 from ...sessions.op_session import end_if_over, op_session_of_cookie
@@ -35,12 +36,26 @@ class Browsers:
         """Return the browser with the OP session that its cookie names, and keep it in the scope.
 
         A session that is over, or whose user the policy refuses, ends with this request.
+
+        Raises: InvalidRequest: the Cookie header is too long to be read (431).
         """
+        if is_too_long(cookie):  # what is in it is not known: neither a sign-in nor a logout may take that for "no session"
+            raise InvalidRequest("the browser sent more cookies than this server reads; delete cookies of this site", status=431)
         uow = scope.unit()
-        found = op_session_of_cookie(uow, self.cookies.session_secret(cookie))
-        live = found if found is not None and found.is_live(uow.now) else None
+        named = [(op_session_of_cookie(uow, secret), secret) for secret in self.cookies.session_secrets(cookie)]
+        known = {session.id: (session, secret) for session, secret in named if session is not None}
+        live = [one for one in known.values() if one[0].is_live(uow.now)]
+        if len(live) > 1:  # one of them may have been planted: it signs no user in, and a logout ends them all
+            browser = scope.browser = BrowserSession(cookie, headers or {}, others=[session for session, _ in live])
+            return browser
+        found, secret = next(iter(live or known.values()), (None, named[0][1] if named else None))
         browser = BrowserSession(
-            cookie_header=cookie, headers=headers or {}, present=live, over=None if live else found, carried_session=live is not None
+            cookie_header=cookie,
+            headers=headers or {},
+            present=found if live else None,
+            over=None if live else found,
+            carried_session=bool(live),
+            secret=secret,
         )
         self._check_session(scope, browser)
         scope.browser = browser

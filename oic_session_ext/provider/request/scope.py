@@ -72,7 +72,8 @@ class BrowserSession:
 
     `present` is the live OP session now (None when nobody is signed in), `over` one that the cookie names but whose time is over,
     `new_secret` the value of a session cookie to set. `ended` is true when the cookie must go. `carried_session` tells that the
-    request came with a live session. `headers` are the request's, lower-case.
+    request came with a live session. `headers` are the request's, lower-case. `secret` is the cookie's value that names the session.
+    `others` are further live sessions, of a browser that sent more than one session cookie: a logout ends them too.
     """
 
     cookie_header: str | None
@@ -80,6 +81,8 @@ class BrowserSession:
     present: OpSession | None = None
     over: OpSession | None = None
     carried_session: bool = False
+    secret: str | None = None
+    others: list[OpSession] = field(default_factory=list)
     new_secret: str | None = None
     ended: bool = False
 

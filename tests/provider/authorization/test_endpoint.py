@@ -334,13 +334,24 @@ def test_a_forged_session_cookie_is_nobody(browser: Browser) -> None:
     assert browser.renew().in_query["error"] == "login_required"
 
 
-def test_a_session_cookie_that_comes_twice_is_nobody(op: Op, browser: Browser) -> None:
+def test_two_session_cookies_of_two_live_sessions_sign_no_user_in(op: Op, browser: Browser) -> None:
+    browser.sign_in()
+    other = op.browser()
+    other.sign_in(login="bob")
+    twice = f"{browser.cookie}; __Host-op_session={other.jar['__Host-op_session']}"
+
+    answer = Answer.of(op.provider.authorization_endpoint(urlencode(request_of(prompt="none")), cookie=twice))
+
+    assert answer.in_query["error"] == "login_required"
+
+
+def test_a_second_session_cookie_that_names_no_session_changes_nothing(op: Op, browser: Browser) -> None:
     browser.sign_in()
     twice = f"{browser.cookie}; __Host-op_session=planted"
 
     answer = Answer.of(op.provider.authorization_endpoint(urlencode(request_of(prompt="none")), cookie=twice))
 
-    assert answer.in_query["error"] == "login_required"
+    assert "code" in answer.in_query
 
 
 @pytest.mark.spec("OIDCC-3.1.2.1-prompt")
