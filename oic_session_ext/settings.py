@@ -197,6 +197,9 @@ class SessionManagementSettings(BaseModel):
     logout_deadline_s: Annotated[float, Field(ge=0, le=30)] = 2.0
     """How long the user waits at most, at the end of a logout, for RPs to be told over the back channel."""
 
+    reading_time_s: Annotated[float, Field(ge=0, le=60)] = 3.0
+    """How long the logout page stays, if it names RPs that were not notified, before it goes on to the RP; its link goes on at once."""
+
     frontchannel_wait_s: Annotated[float, Field(gt=0, le=30)] = 4.0
     """How long the logout page waits at most for the front-channel logout pages that it frames, before it leaves for the RP."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult
@@ -12,6 +13,9 @@ from ..web.uri import LOOPBACK_HOSTS, _split
 
 # A browser runs or shows these itself instead of going to somebody.
 _NEVER = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "view-source", "filesystem"})
+
+
+_LOOPBACK_REDIRECT = re.compile(r"http://(?P<host>127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?(?P<rest>/[^#]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +88,18 @@ class UriRules:
         if self.is_public:
             return "must be https: http is for confidential clients and for this machine"
         return "" if self.permits_http else "must be https; a confidential client may use http with allow_http: true"
+
+
+def is_registered_redirect(uri: str, registered: Collection[str]) -> bool:
+    """Return whether a redirect URI is one of a client's: the same text, never decoded first (RFC 9700, 2.1).
+
+    The port of an http URI on a loopback address may be any, because a native application asks its system for one when it starts
+    (RFC 8252, 7.3: MUST). `localhost` is a name and not an address: it is compared as text, like every other host.
+    """
+    if uri in registered:
+        return True
+    match = _LOOPBACK_REDIRECT.fullmatch(uri)
+    return match is not None and any(
+        (known := _LOOPBACK_REDIRECT.fullmatch(one)) is not None and known.group("host", "rest") == match.group("host", "rest")
+        for one in registered
+    )

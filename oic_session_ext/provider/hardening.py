@@ -12,6 +12,7 @@ from oic.exception import RedirectURIError
 from oic.utils.authn.client import verify_client
 from oic.utils.http_util import Response
 
+from ..clients.uris import is_registered_redirect
 from .base import MixinBase
 
 
@@ -78,5 +79,5 @@ class HardeningMixin(MixinBase):
     def _verify_redirect_uri(self, areq: Any) -> None:
         # as text: pyoidc decodes before it compares, and accepts more query than was registered
         client = self.session_management.clients.get(str(areq["client_id"]))
-        if client is None or areq["redirect_uri"] not in client["redirect_uris"]:
+        if client is None or not is_registered_redirect(areq["redirect_uri"], client["redirect_uris"]):
             raise RedirectURIError("redirect_uri is not registered")

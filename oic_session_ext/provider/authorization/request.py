@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
 from ...clients.registry import RESPONSE_TYPES, has_refresh_grant
+from ...clients.uris import is_registered_redirect
 from ...errors import InvalidRequest, ProtocolError, UnknownClient
 from ...logout.id_token_hint import BadHint, Hint
 from ...web.parameters import parse_parameters, single_values
@@ -105,7 +106,7 @@ def _redirectable(parameters: Mapping[str, str], metadata: Mapping[str, Any]) ->
     redirect_uri = parameters.get("redirect_uri")
     if not redirect_uri:
         raise InvalidRequest("redirect_uri is missing")
-    if redirect_uri not in metadata["redirect_uris"]:  # exact text, never decoded first (RFC 9700, 2.1)
+    if not is_registered_redirect(redirect_uri, metadata["redirect_uris"]):
         raise InvalidRequest("redirect_uri is not registered for this application", error="invalid_redirect_uri")
     response_type = frozenset(parameters.get("response_type", "").split())
     default = "query" if response_type <= {"code"} else "fragment"

@@ -17,9 +17,6 @@ from ..request.responses import RedirectResponse, page_response
 
 logger = logging.getLogger("oic_session_ext")
 
-_READING_S = 6
-"""How long a page that names RPs which were not notified stays before it goes on; its link goes on at once, its button stays."""
-
 
 class LogoutPages:
     """Renders what the end-session endpoint has decided."""
@@ -55,7 +52,7 @@ class LogoutPages:
         if outcome.redirect_to is not None and not frames and not is_unfinished:
             return RedirectResponse(outcome.redirect_to)
         wait_s = self._parts.settings.frontchannel_wait_s if frames else 0
-        read_s = _READING_S if is_unfinished else 0
+        read_s = self._parts.settings.reading_time_s if is_unfinished else 0
         page = self._parts.pages.render(
             "logged_out",
             ui_locales=outcome.ui_locales,
@@ -65,7 +62,7 @@ class LogoutPages:
             frame_uris=frames,
             redirect_uri=outcome.redirect_to,
             wait_ms=round(wait_s * 1000),
-            read_ms=read_s * 1000,
+            read_ms=round(read_s * 1000),
             refresh_s=math.ceil(max(wait_s, read_s)),
         )
         if frames and outcome.ended is not None:

@@ -117,6 +117,10 @@ class LogoutSettings(SettingsSection):
     frontchannel_wait_s: Duration = 4
     """How long the logout page waits at most for the front-channel logout pages that it frames; 30s at most."""
 
+    reading_time_s: Duration = 3
+    """How long the logout page stays, if it names RPs that were not notified, before it goes on to the RP; its link goes on at once. 30s
+    at most."""
+
     clear_site_data: Flag = False
     """Whether a logout has the browser drop what it has cached and stored for the OP's origin (`Clear-Site-Data: "cache", "storage"`),
     but no cookie. The OP must have that origin to itself."""
@@ -140,6 +144,10 @@ class LogoutSettings(SettingsSection):
 
     def problems(self) -> Iterator[Problem]:
         """Yield the waits that no user would bear."""
-        for name, wait_s in (("deadline", self.deadline_s), ("frontchannel_wait", self.frontchannel_wait_s)):
+        for name, wait_s in (
+            ("deadline", self.deadline_s),
+            ("frontchannel_wait", self.frontchannel_wait_s),
+            ("reading_time", self.reading_time_s),
+        ):
             if wait_s > _LONGEST_DEADLINE_S:
                 yield (name,), f"must be at most {_LONGEST_DEADLINE_S}s: the user waits for it"

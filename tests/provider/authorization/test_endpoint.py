@@ -354,6 +354,16 @@ def test_a_second_session_cookie_that_names_no_session_changes_nothing(op: Op, b
     assert "code" in answer.in_query
 
 
+def test_a_native_application_may_listen_on_any_port_of_a_loopback_address(op: Op, browser: Browser) -> None:
+    op.clients["public"]["redirect_uris"].append(("http://127.0.0.1/cb", None))
+    listening = "http://127.0.0.1:51004/cb"
+
+    answer = browser.authorize("public", login="alice", redirect_uri=listening)
+
+    assert answer.location.startswith(f"{listening}?")
+    assert op.redeem(answer.in_query["code"], "public", redirect_uri=listening).status == 200
+
+
 @pytest.mark.spec("OIDCC-3.1.2.1-prompt")
 @pytest.mark.parametrize("prompt", ["login", "select_account", "login consent"])
 def test_a_prompt_asks_somebody_signed_in_again(browser: Browser, prompt: str) -> None:
