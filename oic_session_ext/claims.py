@@ -1,6 +1,7 @@
-"""Which claims about a user one answer tells: those of the scopes, those asked for by name, in the languages asked for.
+"""Which claims about a user one response has: those of the scopes, those asked for by name, in the languages asked for.
 
-Userinfo and ID Tokens ask here (OIDCC-5.2, -5.4, -5.5); the consent page too, so that nothing is told that nobody was asked about.
+Userinfo and ID Tokens ask here (OIDCC-5.2, -5.4, -5.5); the consent page too, so that no claim is returned that the user was not
+asked about.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Part: TypeAlias = Literal["userinfo", "id_token"]
 PROTOCOL_CLAIMS = frozenset(
     {"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "acr", "amr", "azp", "nonce", "auth_time", "sid", "at_hash", "c_hash", "s_hash"}
 )
-"""What the protocol says about a token or a login, not about the user."""
+"""Claims about a token or a login, not about the user."""
 
 
 _MOST_LOCALES = 10
@@ -35,7 +36,7 @@ class RequestedClaims:
     locales: tuple[str, ...] = ()
 
     def names(self) -> dict[str, Mapping[str, Any] | None]:
-        """Return the wishes for whoever keeps the claims: each with its form in every language that may serve."""
+        """Return the requests for the source of the claims: each with its form in every language that may serve."""
         tags = list(dict.fromkeys(tag for locale in self.locales for tag in fallbacks(locale)))
         found = dict(self.wishes)
         for name, wish in self.wishes.items():
@@ -44,10 +45,10 @@ class RequestedClaims:
         return found
 
     def told(self, available: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is told of the claims that there are.
+        """Return the claims to return, of those that there are.
 
-        A claim that is not as it was wished for is left out, as is one that is not there, an essential one too (OIDCC-5.5.1). Without a
-        tag a claim is in the first of the locales that there is one of, else as it is; of several locales each is told with its tag, too
+        A claim that does not match the request is left out, as is one that is not there, an essential one too (OIDCC-5.5.1). Without a
+        tag a claim is in the first of the locales that exists, else as it is; of several locales each is returned with its tag, too
         (OIDCC-5.2).
         """
         there = {name: value for name, value in available.items() if value is not None and value != ""}  # OIDCC-5.3.2
@@ -96,7 +97,7 @@ def requested_locales(request: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def consent_for_claims(request: Mapping[str, Any], of_scope: Mapping[str, Collection[str]]) -> frozenset[str]:
-    """Return what a user must allow so that the claims that a request asks for by name may be told.
+    """Return what a user must allow so that the claims that a request asks for by name may be returned.
 
     A claim that a scope stands for needs what the scope needs; another one is `claim NAME`, which no scope can be called.
     """
@@ -106,7 +107,7 @@ def consent_for_claims(request: Mapping[str, Any], of_scope: Mapping[str, Collec
 
 
 def matches_request(value: Any, wish: Mapping[str, Any] | None) -> bool:
-    """Tell whether a claim has the value, or one of the values, that a request wishes for; without such a wish it has.
+    """Return whether a claim has the value, or one of the values, that a request asks for; True if it asks for no value.
 
     Values are compared as JSON has them, where `true` is not 1.
     """

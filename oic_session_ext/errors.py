@@ -14,7 +14,7 @@ class SessionExtError(Exception):
 class ConfigError(SessionExtError):
     """A setting is missing or wrong, so start-up stops.
 
-    `path` names the key (`session.idle_timeout`), `problem` says what is wrong and what is allowed;
+    `path` names the key (`session.idle_timeout`), `problem` is what is wrong and what is allowed;
     `line` is the line in the file it came from, None when it came from no file.
     """
 
@@ -40,7 +40,7 @@ class StoreUnavailable(StoreError):
 class Conflict(StoreError):
     """A condition of a commit did not hold, so nothing of it was kept.
 
-    `change` is the change whose condition failed: somebody else was first.
+    `change` is the change whose condition failed: another request was first.
     """
 
     def __init__(self, change: object) -> None:

@@ -1,6 +1,6 @@
-"""What happened, told to whoever listens: the log, the metrics, a deployer's own code.
+"""Events for listeners: the log, the metrics, a deployer's own code.
 
-An event is told only once what it speaks of is durable, never before. It holds whole values of `model`, so a listener must
+An event is emitted after the change is durable, never before. It holds whole values of `model`, so a listener must
 not pass on what is secret in them: `OpSession.cookie_digest` and `sid_seed` least of all.
 """
 
@@ -34,7 +34,7 @@ class SessionEnded:
 
 @dataclass(frozen=True, slots=True)
 class FrontchannelAsked:
-    """The user's browser was given a page that loads these clients' front-channel logout URIs; whether it worked, nobody can know."""
+    """The user's browser was given a page that loads these clients' front-channel logout URIs; whether it worked cannot be known."""
 
     session: OpSession
     client_ids: tuple[str, ...]
@@ -50,14 +50,14 @@ class NoticeDelivered:
 
 @dataclass(frozen=True, slots=True)
 class NoticeDeferred:
-    """An attempt failed for a reason that may pass; the notice says what it was and when the next attempt is due."""
+    """An attempt failed for a reason that may pass; the notice has the problem and when the next attempt is due."""
 
     notice: LogoutNotice
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeUndeliverable:
-    """An RP will not be told unless an operator sends the notice again; it says why."""
+    """An RP will not be notified unless an operator sends the notice again; the notice has the problem."""
 
     notice: LogoutNotice
 
@@ -123,4 +123,4 @@ class Hooks:
 
 
 NO_HOOKS = Hooks()
-"""Nobody listens."""
+"""No listeners."""

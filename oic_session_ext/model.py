@@ -70,7 +70,7 @@ class OpSession:
     rp_sessions: tuple[RpSession, ...] = ()
 
     def is_live(self, now: int) -> bool:
-        """Tell whether the session may still be used at `now`."""
+        """Return whether the session may still be used at `now`."""
         return now < self.expires_at and now < self.idle_expires_at
 
     def rp_session_of(self, client_id: str) -> RpSession | None:
@@ -147,7 +147,7 @@ class NoticeState(StrEnum):
 
 
 class NotifyStatus(StrEnum):
-    """What is known, at some moment, of whether an RP was told."""
+    """What is known, at some moment, of whether an RP was notified."""
 
     DELIVERED = "delivered"
     PENDING = "pending"
@@ -155,14 +155,14 @@ class NotifyStatus(StrEnum):
 
 
 NEEDS_BROWSER = "needs_browser"
-"""The `problem` of a front-channel notice whose session ended without the user's browser: nobody can deliver it (OIDCFCL-3)."""
+"""The `problem` of a front-channel notice whose session ended without the user's browser: it cannot be delivered (OIDCFCL-3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogoutNotice:
-    """The fact that one RP session ended and its RP must be told over one channel.
+    """The fact that one RP session ended and its RP must be notified over one channel.
 
-    It outlives the session it describes, so telling never needs what is already gone. While it is pending, `due_at` is when the
+    It outlives the session it describes, so a notification never needs what is already gone. While it is pending, `due_at` is when the
     next attempt may be made; when it is undeliverable, `due_at` is until when it is kept. `attempts` is how many were made,
     `problem` what the last of them met ("" before the first).
     """

@@ -1,4 +1,4 @@
-"""The extension's own settings: no file, no framework. Durations are seconds and say so in their names."""
+"""The extension's own settings: no file, no framework. Durations are in seconds, as their names show."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class RequestObjectSettings(BaseModel):
     """Whether a request may bring the object itself (`request`); off, the answer is `request_not_supported`."""
 
     by_reference: bool = True
-    """Whether a request may say where the object is (`request_uri`), at an address that the client has registered in `request_uris`; off,
+    """Whether a request may name the object's address (`request_uri`), at an address that the client has registered in `request_uris`; off,
     the answer is `request_uri_not_supported`."""
 
     unsigned: bool = False
@@ -163,11 +163,11 @@ class SessionManagementSettings(BaseModel):
     """How many questions of iframes one address may ask one process in a minute; many users may share an address."""
 
     login_status: bool = False
-    """Whether the browser is told of login and logout by `Set-Login` (FedCM Login Status). It speaks for the whole origin, so the OP
+    """Whether login and logout are reported to the browser by `Set-Login` (FedCM Login Status). It applies to the whole origin, so the OP
     must have that to itself."""
 
     unauthenticated_key: str | None = Field(default=None, min_length=16)
-    """The `op_browser_state` of browsers in which nobody is signed in. With None it is made once
+    """The `op_browser_state` of browsers in which no user is signed in. With None it is made once
     and kept in the store, so that every server of a cluster has the same."""
 
     idle_timeout_s: Seconds = 8 * 3600
@@ -177,7 +177,7 @@ class SessionManagementSettings(BaseModel):
     """An OP session is over so long after its latest active login, used or not."""
 
     ask: Literal["when_required", "always"] = "when_required"
-    """When the user is asked before an RP's logout request is carried out: only where the specification says MUST, or
+    """When the user is asked before an RP's logout request is carried out: only where the specification requires it, or
     always (docs/adr/0002-when-confirmation-is-asked.md; OIDCRIL-2)."""
 
     redirect_without_hint: bool = False
@@ -195,7 +195,7 @@ class SessionManagementSettings(BaseModel):
     """For how long the logout question may stay open in the browser."""
 
     logout_deadline_s: Annotated[float, Field(ge=0, le=30)] = 2.0
-    """How long the user waits at most, at the end of a logout, for RPs to be told over the back channel."""
+    """How long the user waits at most, at the end of a logout, for RPs to be notified over the back channel."""
 
     reading_time_s: Annotated[float, Field(ge=0, le=60)] = 3.0
     """How long the logout page stays, if it names RPs that were not notified, before it goes on to the RP; its link goes on at once."""
@@ -208,7 +208,7 @@ class SessionManagementSettings(BaseModel):
     no cookie. The OP must have that origin to itself."""
 
     delivery: DeliverySettings = DeliverySettings()
-    """How RPs are told over the back channel."""
+    """How RPs are notified over the back channel."""
 
     outbound: OutboundSettings = OutboundSettings()
     """Limits for what the OP fetches from clients' servers."""

@@ -8,7 +8,7 @@ import click
 
 
 def is_terminal() -> bool:
-    """Tell whether somebody can be asked."""
+    """Return whether somebody can be asked."""
     return sys.stdin.isatty()
 
 

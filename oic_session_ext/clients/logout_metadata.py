@@ -1,4 +1,4 @@
-"""What a client may register about logout, whoever registers it: itself, the settings file, or a deployer's own client database.
+"""What may be registered about logout for a client: by itself, the settings file, or a deployer's own client database.
 
 Two questions: is the metadata good by itself, and does it fit this OP? No framework is known here; every way of registering asks the same.
 """
@@ -22,7 +22,7 @@ FLAGS = (
     "backchannel_logout_session_required",
     "backchannel_logout_token_typ",
 )
-"""The names whose value is a JSON boolean. Two are this project's own: `frontchannel_logout_add_session` (default true) says whether
+"""The names whose value is a JSON boolean. Two are this project's own: `frontchannel_logout_add_session` (default true) is whether
 `iss` and `sid` are added where they are not required, `backchannel_logout_token_typ` (default true) whether a Logout Token has the
 header `typ: logout+jwt`, which some RPs' libraries refuse."""
 
@@ -33,7 +33,7 @@ CHANNEL_URIS = ("frontchannel_logout_uri", "backchannel_logout_uri")
 class LogoutSupport:
     """What this OP does about logout.
 
-    `frontchannel` and `backchannel` say whether RPs are told over the channel, with `iss` and `sid` then; `guard` which addresses the
+    `frontchannel` and `backchannel` are whether RPs are notified over the channel, with `iss` and `sid` then; `guard` which addresses the
     OP may be sent to.
     """
 
@@ -43,7 +43,7 @@ class LogoutSupport:
 
     @classmethod
     def of(cls, settings: DeliverySettings) -> LogoutSupport:
-        """Return what the settings say."""
+        """Return the support that the settings define."""
         return cls(settings.frontchannel, settings.backchannel, AddressGuard(settings.allow_networks))
 
 
@@ -86,7 +86,7 @@ def logout_support_problems(metadata: Mapping[str, Any], support: LogoutSupport)
 
 
 def is_mixed_content(metadata: Mapping[str, Any], issuer: str) -> bool:
-    """Tell whether browsers will block the front-channel page, an http one inside of an https page (FC-18)."""
+    """Return whether browsers will block the front-channel page, an http one inside of an https page (FC-18)."""
     uri = str(metadata.get("frontchannel_logout_uri") or "")
     return issuer.startswith("https:") and urlsplit(uri).scheme == "http"
 

@@ -47,5 +47,5 @@ RESPONSE_TYPES = (
 
 
 def has_refresh_grant(metadata: Mapping[str, Any]) -> bool:
-    """Tell whether a client may be given refresh tokens; one that registered no `grant_types` may not (OIDCREG-2)."""
+    """Return whether a client may be given refresh tokens; one that registered no `grant_types` may not (OIDCREG-2)."""
     return "refresh_token" in (metadata.get("grant_types") or ())

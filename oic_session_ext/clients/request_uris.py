@@ -47,7 +47,7 @@ def request_uri_problem(uri: str) -> str:
 
 
 def is_registered_request_uri(uri: str, client: Mapping[str, Any]) -> bool:
-    """Tell whether a client has registered this address, character by character; the fragment may be another (OIDCREG-2)."""
+    """Return whether a client has registered this address, character by character; the fragment may be another (OIDCREG-2)."""
     address = _address(uri)
     return any(isinstance(one, str) and _address(one) == address for one in client.get("request_uris") or ())
 

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult
 from ..web.origin import origin_of
 from ..web.uri import LOOPBACK_HOSTS, _split
 
-# A browser runs or shows these itself instead of going to somebody.
+# A browser runs or shows these itself instead of sending a request.
 _NEVER = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "view-source", "filesystem"})
 
 
@@ -22,7 +22,7 @@ _LOOPBACK_REDIRECT = re.compile(r"http://(?P<host>127\.0\.0\.1|\[::1\])(?::[0-9]
 class UriRules:
     """What is allowed for the kind of client that it is.
 
-    `permits_http` says that the OP lets this client use `http` on other hosts than this machine; `has_tokens_in_browser` that one of
+    `permits_http` is whether the OP lets this client use `http` on other hosts than this machine; `has_tokens_in_browser` that one of
     its flows brings tokens through the browser.
     """
 

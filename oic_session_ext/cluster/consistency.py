@@ -1,6 +1,6 @@
 """What the servers of one store must agree on: the issuer, and the secrets and keys with which things are made.
 
-A server says at its start what it uses, and is refused when it lacks what the others use. While it runs it says so again
+A server records at its start what it uses, and is refused if it lacks what the others use. While it runs it records that again
 before it goes on making things, so that the store knows until when they live: `rotation` goes by that.
 """
 
@@ -47,7 +47,7 @@ class Rotated(Protocol):
 class Consistency:
     """The servers' agreement on one kind of secrets, by its name in the settings file.
 
-    `lifetime_s` says how long what is made with them is good at most.
+    `lifetime_s` is how long what is made with them is good at most.
     """
 
     store: Store
@@ -55,7 +55,7 @@ class Consistency:
     lifetime_s: int
 
     def join(self, held: Rotated, now: int) -> None:
-        """Say what this server uses from now on.
+        """Record what this server uses from now on.
 
         Raises: ConfigError: it lacks what the other servers use.
         """
@@ -68,7 +68,7 @@ class Consistency:
         raise StoreUnavailable(f"the servers do not agree on {self.name}: too many start at once")
 
     def check(self, held: Rotated, now: int) -> None:
-        """Say again what this server uses, and whether it lacks what is to be used next.
+        """Record again what this server uses, and whether it lacks what is to be used next.
 
         Raises: ConfigError: the other servers use by now what this one lacks.
         """
@@ -80,7 +80,7 @@ class Consistency:
             self.store.commit([PutEphemeral(EphemeralRecord(_LACKED, self._key(one), now + _LACKED_FOR_S)) for one in lacked])
 
     def is_lacked(self, one: str, now: int) -> bool:
-        """Tell whether a running server has said lately that it does not believe this one."""
+        """Return whether a running server has recorded lately that it does not accept this one."""
         return self.store.ephemeral(_LACKED, self._key(one), now) is not None
 
     def lives_until(self, one: str, now: int) -> int | None:
@@ -93,7 +93,7 @@ class Consistency:
         return [one for one in self.used() if one not in held.accepted]
 
     def used(self) -> list[str]:
-        """Return the ids of what the servers of the store use: what the one that came last said."""
+        """Return the ids of what the servers of the store use: as the last one recorded it."""
         return (self.store.fact(self._fact) or "").split()
 
     def adopt(self, held: Rotated, now: int) -> None:

@@ -1,7 +1,7 @@
 """The stages in which a secret or key takes another's place: believed by all, then used by all, then taken away.
 
-At no time does one server use what another does not believe, so nobody notices (docs/adr/0008-rotation-in-stages.md). Each stage is
-refused while it is too early, by what the servers themselves have said in the store (`agreement`).
+At no time does one server use what another does not accept, so no user notices (docs/adr/0008-rotation-in-stages.md). Each stage is
+refused while it is too early, by what the servers themselves have recorded in the store (`agreement`).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Rotation:
         return held.with_next()
 
     def announce(self, held: Rotatable, now: int) -> None:
-        """Say which are to be used next: those of `held` that are not used."""
+        """Record which are to be used next: those of `held` that are not used."""
         ids = [one for one in held.accepted if one not in held.active]
         record = EphemeralRecord(ANNOUNCED, self.agreement.name, now + _ANNOUNCED_FOR_S, {"ids": ids, "at": now})
         self.agreement.store.commit([PutEphemeral(record)])
@@ -106,7 +106,7 @@ class Rotation:
         return held.with_active(ids)
 
     def promoted(self, held: Rotatable, now: int) -> None:
-        """Say that what was announced is in use, and that everybody must believe it by now."""
+        """Record that what was announced is in use, and that every server must accept it by now."""
         self.agreement.join(held, now)
         self.agreement.store.commit([DeleteEphemeral(ANNOUNCED, self.agreement.name)])
 

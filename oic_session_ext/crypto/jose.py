@@ -1,7 +1,7 @@
 """Signing, verifying and encrypting JWTs (RFC 7515 to 7519): the one place that knows which library does it.
 
 A key is imported once and kept by the caller. Which algorithms may be used is always the caller's own list; what a token's
-header says only picks from it.
+header names only picks from it.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
 def mac_key(client_secret: str, alg: str) -> Key:
     """Return the key with which a client's secret signs and verifies under HS256, HS384 or HS512 (OIDCC-10.1).
 
-    Raises: BadKey: the secret is shorter than the hash (OIDCC-16.19: MUST NOT; whoever sees a token could guess it).
+    Raises: BadKey: the secret is shorter than the hash (OIDCC-16.19: MUST NOT; a reader of a token could guess it).
     """
     secret = client_secret.encode()
     if alg not in MAC_ALGS:

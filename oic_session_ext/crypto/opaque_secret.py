@@ -26,7 +26,7 @@ def new_secret() -> OpaqueSecret:
 def digest_of(value: str | None) -> str | None:
     """Return the SHA-256 (hex) by which the store knows a secret; None when the text cannot be one of ours.
 
-    A look-up by digest needs no comparison in constant time: what its timing tells is about the digest.
+    A look-up by digest needs no comparison in constant time: its timing reveals only the digest.
     """
     return None if value is None or not _SHAPE.fullmatch(value) else _digest(value)
 

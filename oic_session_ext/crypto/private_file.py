@@ -33,7 +33,7 @@ def load_or_create_private(path: Path, make: Callable[[], str]) -> str:
 def replace_private(path: Path, text: str, *, instead_of: str) -> None:
     """Put `text` in the place of what a file holds, in one step, with mode 0600 and the same owner.
 
-    Whoever reads it meanwhile gets the one or the other, whole. Of several who do this at once each sees what the one before left.
+    A reader gets the one or the other, whole. Of several processes that do this at once each sees what the one before left.
 
     Raises: ConfigError: it does not hold `instead_of` any more, or it cannot be replaced; then it is as it was.
     """
@@ -56,7 +56,7 @@ def replace_private(path: Path, text: str, *, instead_of: str) -> None:
 def _create(path: Path, text: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _draft_of(path, text) as draft, suppress(FileExistsError):
-        os.link(draft, path)  # the file appears whole, and only when nobody else has made one
+        os.link(draft, path)  # the file appears whole, and only if no other process has made one
     with _folder_of(path) as folder:
         os.fsync(folder)
 

@@ -1,7 +1,7 @@
 """The OP's own secrets: a list of which the first makes everything new and all are still believed.
 
 Nothing uses a secret itself: each purpose has its own key, derived with HKDF-SHA256, so that a key that leaks for one
-purpose says nothing about another. All servers of a cluster need the same list; `rotation` changes it step by step.
+purpose reveals nothing about another. All servers of a cluster need the same list; `rotation` changes it step by step.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NEW_SECRET_BYTES = 48
 class SecretRing:
     """A list of secrets; the first is in use.
 
-    A running server may be given another list (`replace_with`), so whoever makes or opens something asks for its key each time.
+    A running server may be given another list (`replace_with`), so callers that make or open something ask for its key each time.
 
     Raises: ConfigError: there is none, one has fewer than 32 bytes, or one is there twice.
     """

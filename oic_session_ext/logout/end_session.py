@@ -46,7 +46,7 @@ class Problem(StrEnum):
 class EndSessionParts:
     """What the use case works with.
 
-    `issuer` is this OP's `iss`, exactly as in its ID Tokens. `lease_s` is the lease of notices that the caller tells itself, right
+    `issuer` is this OP's `iss`, exactly as in its ID Tokens. `lease_s` is the lease of notices that the caller delivers itself, right
     after the commit; 0 when it leaves them to a worker.
     """
 
@@ -61,8 +61,8 @@ class EndSessionParts:
 class AskToConfirm:
     """The user is asked, on a page that cannot be framed, by a POST that carries `confirmation`.
 
-    `client_id` and `client_name` say who asks, None when nobody does or nothing proves who; `client_name` is the client's own
-    text. `problem` is one that may be told to the user, None when there is none.
+    `client_id` and `client_name` name the client that asks, None if there is none or nothing proves which; `client_name` is the
+    client's own text. `problem` may be shown to the user, None if there is none.
     """
 
     confirmation: str
@@ -74,7 +74,7 @@ class AskToConfirm:
 
 @dataclass(frozen=True, slots=True)
 class LoggedOut:
-    """Nobody is signed in here any more; `ended` is the session that this unit of work ends, None when there was none.
+    """No user is signed in here any more; `ended` is the session that this unit of work ends, None when there was none.
 
     `notices` are those that are recorded with the end, for RPs with a back channel: the caller's to deliver after the commit.
     `rps` are the RPs to speak of on the page, which loads their front channels: those of `ended`, or, for a browser that may not
@@ -212,7 +212,10 @@ def _examine(request: EndSessionRequest, op_session: OpSession | None, uow: Unit
 
 
 def _examine_without_hint(request: EndSessionRequest, op_session: OpSession | None, parts: EndSessionParts) -> _Findings:
-    """Return what a request proves that anybody can send: nothing, except with the user's own "yes" where that is allowed."""
+    """Return what a request without a hint proves, which any site can send: nothing.
+
+    The exception is a setting that allows the user's own "yes" to be enough.
+    """
     redirect_uri = request.post_logout_redirect_uri
     if redirect_uri is None:
         return _Findings(request.client_id)
@@ -249,7 +252,7 @@ def _rp_session_named(sid: str, op_session: OpSession | None) -> RpSession | Non
 
 
 def _is_registered(redirect_uri: str, client_id: str | None, parts: EndSessionParts) -> bool:
-    """Tell whether the URI is, character by character, one that the client registered (OIDCRIL-3: MUST NOT redirect otherwise).
+    """Return whether the URI is, character by character, one that the client registered (OIDCRIL-3: MUST NOT redirect otherwise).
 
     Registration refuses schemes that run script and fragments; a redirect looks once more, since it is what would do the harm.
     """

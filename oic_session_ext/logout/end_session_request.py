@@ -32,7 +32,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class EndSessionRequest:
-    """What an RP, or nobody in particular, asks of the end-session endpoint; every parameter may be missing (OIDCRIL-2).
+    """The parameters of an end-session request, from an RP or from any other site; every parameter may be missing (OIDCRIL-2).
 
     `state` may be empty, which is not the same as missing. `logout_hint` never decides anything. `ui_locales` holds the
     well-formed language tags, most wanted first. An empty request is what a "sign out" link of the OP itself sends.

@@ -1,6 +1,6 @@
 """The verdict on an `id_token_hint`: whose ID Token of ours it is and for which client; or that it proves nothing.
 
-Used at the end-session endpoint and at the authorization endpoint. What a bad hint says is used for nothing (OIDCRIL-4).
+Used at the end-session endpoint and at the authorization endpoint. The content of a bad hint is not used (OIDCRIL-4).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class HintProblem(StrEnum):
     NOT_AN_ID_TOKEN = "not_an_id_token"
     """It is another kind of JWT, or lacks what an ID Token has."""
     UNKNOWN_CLIENT = "unknown_client"
-    """It was issued to a client that is registered no longer, or does not say to which of several."""
+    """It was issued to a client that is registered no longer, or does not name one of several."""
     CLIENT_MISMATCH = "client_mismatch"
     """It was issued to another client than the request names."""
 
@@ -103,7 +103,7 @@ def _decrypt(token: str, client_id: str | None, keys: HintKeys) -> str:
         return jose.decrypt(token, keys.decryption_keys(), jose.ASYMMETRIC_KEY_ALGS, jose.CONTENT_ENCS)
     metadata = None if client_id is None else keys.client(client_id)
     if metadata is None or not isinstance(enc, str):
-        raise BadJwt("nobody's secret is known for this token")
+        raise BadJwt("no client secret is known for this token")
     key = jose.encryption_key(metadata.get("client_secret") or "", alg, enc)
     return jose.decrypt(token, [key], {alg}, {enc})
 
@@ -111,8 +111,8 @@ def _decrypt(token: str, client_id: str | None, keys: HintKeys) -> str:
 def _proven(token: str, unproven: Jwt, metadata: Mapping[str, Any], keys: HintKeys) -> Jwt:
     """Return the token once a key of ours has proven it.
 
-    A MAC proves issuance only for a client that registered it: anybody else's secret is theirs alone, not ours. `none` proves
-    nothing for nobody.
+    A MAC proves issuance only for a client that registered it: the secret of another client proves nothing here. `none` proves
+    nothing.
     """
     alg = unproven.header["alg"]
     try:
@@ -124,7 +124,7 @@ def _proven(token: str, unproven: Jwt, metadata: Mapping[str, Any], keys: HintKe
 
 
 def _issued_to(claims: Mapping[str, Any], client_id: str | None) -> str:
-    """Return the client that the claims say the token was issued to.
+    """Return the client that the token was issued to, by its claims.
 
     `azp` when it is there, else the only audience, else the one of several that the request names.
     """
@@ -143,7 +143,7 @@ def _issued_to(claims: Mapping[str, Any], client_id: str | None) -> str:
 
 
 def _hint(token: Jwt, issuer: str, client_id: str, now: int) -> Hint:
-    """Return what the proven token says, if it is an ID Token of this issuer and nothing else (RFC 8725, 3.11 and 3.12)."""
+    """Return the content of the proven token, if it is an ID Token of this issuer and nothing else (RFC 8725, 3.11 and 3.12)."""
     claims, typ = token.claims, token.header.get("typ", "JWT")
     if claims.get("iss") != issuer:
         raise BadHint(HintProblem.WRONG_ISSUER)
@@ -162,7 +162,7 @@ def _hint(token: Jwt, issuer: str, client_id: str, now: int) -> Hint:
 
 
 def _is_name(value: object) -> TypeGuard[str]:
-    """Tell whether a claim can name a client, user or session: text that every store can look up."""
+    """Return whether a claim can name a client, user or session: text that every store can look up."""
     return isinstance(value, str) and 0 < len(value) <= _MAX_NAME_LENGTH and value.isprintable()
 
 

@@ -21,7 +21,7 @@ class NoticeCriteria:
     state: NoticeState | None = None
 
     def are_met_by(self, notice: LogoutNotice) -> bool:
-        """Tell whether the notice meets every criterion."""
+        """Return whether the notice meets every criterion."""
         return (not self.ids or notice.id in self.ids) and self.client_id in (None, notice.client_id) and self.state in (None, notice.state)
 
 
@@ -42,7 +42,7 @@ class NoticeAdministration:
     def resend(self, notice: LogoutNotice) -> bool:
         """Have an undeliverable notice sent again, at once and as if it had never been tried; False when it is none, or gone.
 
-        A front-channel notice cannot be sent by anybody: the user's browser would have to do it.
+        No operator can send a front-channel notice: the user's browser would have to.
         Raises: StoreUnavailable.
         """
         if notice.state is not NoticeState.UNDELIVERABLE or notice.channel is not Channel.BACKCHANNEL:

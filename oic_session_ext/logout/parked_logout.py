@@ -40,7 +40,7 @@ class ParkedLogout:
 def park_logout(store: Store, recent: RecentLogout, now: int, deadline_s: float) -> str:
     """Keep a logout for its page that asks again; return the handle. Called after the session has ended.
 
-    The page asks again until `deadline_s` after `now`. Raises: StoreUnavailable: the page cannot ask again, and says what is known.
+    The page asks again until `deadline_s` after `now`. Raises: StoreUnavailable: the page cannot ask again, and reports what is known.
     """
     handle = new_secret()
     payload = {"logout": recorded(recent), "until": now + math.ceil(deadline_s)}

@@ -35,7 +35,7 @@ class RecentLogout:
 
 
 def remember_logout(uow: UnitOfWork, cookie_digest: str, kept: RecentLogout) -> None:
-    """Keep it for two minutes, for whoever still holds the secret of the ended session's cookie.
+    """Keep it for two minutes, for the browser that still has the cookie of the ended session.
 
     It is not taken when it is shown: an impatient user may ask more than twice, and to be asked again does no RP harm.
     """

@@ -1,4 +1,4 @@
-"""What a user can be told at the end of a logout: one status per RP of the session, which claims no more than is known."""
+"""The report for the user at the end of a logout: one status per RP of the session, which claims no more than is known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _LONGEST_NAME = 80
 
 
 class RpStatus(StrEnum):
-    """Whether an RP has signed the user out, as far as the OP knows; `asked` is by a frame, whose success nobody sees (OIDCFCL-4.1)."""
+    """Whether an RP has signed the user out, as far as the OP knows.
+
+    `asked` is by a frame, whose success the OP cannot see (OIDCFCL-4.1).
+    """
 
     SIGNED_OUT = "signed_out"
     PENDING = "pending"
@@ -30,7 +33,7 @@ class RpStatus(StrEnum):
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether an RP that wants to be told was not, so that the user should have time to read it."""
+        """Whether an RP with a logout channel was not notified, so that the user should have time to read it."""
         return self.startswith(("pending", "unreachable"))
 
 
@@ -46,7 +49,7 @@ class EndedRp:
     """One RP of a session that has ended.
 
     `name` is the client's own text, bounded. `notice_id` is its back-channel notice, `frame` the front-channel URI to load; None
-    where it has no such channel. `wants_to_know` says that it registered one of them.
+    where it has no such channel. `wants_to_know` is whether it registered one of them.
     """
 
     client_id: str

@@ -70,7 +70,7 @@ class ServerClients(BaseClientDatabase):
         return list(self._static.values())
 
     def is_origin(self, origin: str) -> bool:
-        """Tell whether some client has a redirect URI of this web origin."""
+        """Return whether some client has a redirect URI of this web origin."""
         return origin in self._static_origins or self._store.is_client_origin(origin)
 
     def as_pyoidc(self, metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,8 +22,8 @@ _MOST_OF_ONE_NAME = 4
 def read_cookies(header: str | None) -> dict[str, str]:
     """Return the cookies of a Cookie header by name; never raises.
 
-    A name that comes more than once is left out: a sibling host or another path has tossed a cookie in, and which is ours cannot
-    be told (`__Host-` names are safe from this). A header over 64 KiB counts as empty, and so does a part without a name.
+    A name that comes more than once is left out: a sibling host or another path has tossed a cookie in, and which one is this OP's cannot
+    be known (`__Host-` names are safe from this). A header over 64 KiB counts as empty, and so does a part without a name.
     """
     cookies: dict[str, str] = {}
     repeated: set[str] = set()
@@ -94,7 +94,7 @@ class CookiePolicy:
     `Path` is `/` even if the issuer has a path: `__Host-` requires it, and another path would keep neither apart from
     scripts of the same origin. Neither cookie has a `Max-Age`: on a shared machine, closing the browser is what people do to
     leave, and both going together keeps the iframe from comparing with a session that has lost its cookie. How long
-    the session lives at most is for the OP to say.
+    the session lives at most is the OP's decision.
 
     Raises: ConfigError: the issuer is neither an https URL nor an http URL on loopback, or both cookies have one name.
     """

@@ -21,7 +21,7 @@ _HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
     ("Cache-Control", f"public, max-age={_MAX_AGE_S}"),
-    # An RP's page that is cross-origin isolated can frame only pages that say these two.
+    # An RP's page that is cross-origin isolated can frame only pages with these two headers.
     ("Cross-Origin-Embedder-Policy", "require-corp"),
     ("Cross-Origin-Resource-Policy", "cross-origin"),
     # Where the user lets the OP see its cookies below the RP's page, the page starts with them.

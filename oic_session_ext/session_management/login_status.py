@@ -1,6 +1,6 @@
-"""What the OP tells the browser itself at login and logout: Set-Login and Clear-Site-Data, each where the deployer wants it.
+"""The headers for the browser itself at login and logout: Set-Login and Clear-Site-Data, each where the deployer wants it.
 
-Both speak for the whole origin of the OP, so neither is sent unless a setting says that it is the OP's alone
+Both apply to the whole origin of the OP, so neither is sent unless a setting states that the origin is the OP's alone
 (docs/adr/0013-browser-headers.md).
 """
 
@@ -33,6 +33,6 @@ def login_status_headers(
 
 
 def _is_top_level(headers: Mapping[str, str]) -> bool:
-    """Tell whether a request is one; of a browser too old for Fetch Metadata it is taken for granted."""
+    """Return whether a request is one; of a browser too old for Fetch Metadata it is taken for granted."""
     fetch = {name.lower(): value for name, value in headers.items() if name.lower().startswith("sec-fetch-")}
     return not fetch or fetch.get("sec-fetch-dest") == "document"

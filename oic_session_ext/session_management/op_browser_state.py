@@ -21,7 +21,7 @@ _FACT = "op_browser_state of nobody"
 
 
 def unauthenticated_op_browser_state(settings: SessionManagementSettings, store: Store) -> str:
-    """Return the `op_browser_state` of browsers in which nobody is signed in: the same on every server of a cluster (SM-18).
+    """Return the `op_browser_state` of browsers in which no user is signed in: the same on every server of a cluster (SM-18).
 
     The first server that asks makes it; it is a fact of the store from then on, whatever secrets are rotated: a change of it would make
     every RP that watches ask. With `settings.unauthenticated_key` it is derived from that instead, so that the configured text itself is
@@ -41,11 +41,11 @@ def unauthenticated_op_browser_state(settings: SessionManagementSettings, store:
 
 
 def may_write_browser_state(headers: Mapping[str, str], carried_valid_session: bool) -> bool:
-    """Tell whether an answer to a request with these headers may set `op_browser_state`.
+    """Return whether an answer to a request with these headers may set `op_browser_state`.
 
     A browser that partitions third-party cookies (Firefox) would keep a value set from inside another site's page in a jar of
     its own. The iframe would read that stale twin for good and answer `changed` for ever. So the request must be a top-level
-    navigation, or from the same site, or one with access to the real cookies: said by `Sec-Fetch-Storage-Access: active` or shown
+    navigation, or from the same site, or one with access to the real cookies: reported by `Sec-Fetch-Storage-Access: active` or shown
     by `carried_valid_session` (a live OP session came with it). Browsers that send no fetch metadata are too old to have such jars.
     """
     if carried_valid_session:

@@ -1,4 +1,4 @@
-"""A salt of `session_state` by which the OP finds the OP session again: sealed, so that it says nothing to its holder.
+"""A salt of `session_state` by which the OP finds the OP session again: sealed, so that it reveals nothing to its holder.
 
 The hash over it stays what the iframe computes; only the OP's own choice of the salt differs (docs/adr/0012-session-status.md).
 """
@@ -40,7 +40,7 @@ class SealedSalts:
 
     @staticmethod
     def of_nobody() -> str:
-        """Return a fresh salt for a browser in which nobody is signed in; it looks like all others."""
+        """Return a fresh salt for a browser in which no user is signed in; it looks like all others."""
         return secrets.token_urlsafe(_SALT)
 
     def open(self, salt: str, client_id: str, origin: str) -> str | None:

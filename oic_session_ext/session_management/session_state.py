@@ -20,7 +20,7 @@ _SESSION_STATE = re.compile(r"[0-9a-f]{64}\.([!-\-/-~]+)")
 def issue_session_state(client_id: str, redirect_uri: str, op_browser_state: str, salt: str | None = None) -> str:
     """Return a `session_state` for a response to `redirect_uri`, with a salt of its own: a random one, or `salt`.
 
-    The salt is new each time, so that nobody can be recognised by the values of failed requests (SM-07); all values made
+    The salt is new each time, so that no user can be recognised by the values of failed requests (SM-07); all values made
     from one `op_browser_state` stay good together (SM-08).
 
     Raises: ValueError: `redirect_uri` has no origin, see `origin_of`.
@@ -42,7 +42,7 @@ def salt_of(session_state: str) -> str | None:
 
 
 def verify_session_state(value: str, client_id: str, origin: str, op_browser_state: str) -> bool:
-    """Tell whether `value` was made from these three, whatever its salt; False for anything malformed."""
+    """Return whether `value` was made from these three, whatever its salt; False for anything malformed."""
     salt = salt_of(value)
     if salt is None:
         return False

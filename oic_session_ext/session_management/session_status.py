@@ -1,4 +1,4 @@
-"""Is a session still there? Told without cookies: to the OP iframe by `session_state`, to a client's server by `sid`.
+"""Whether a session still exists, without cookies: to the OP iframe by `session_state`, to a client's server by `sid`.
 
 Asking changes nothing: it keeps no session alive and ends none (docs/adr/0012-session-status.md).
 """
@@ -24,7 +24,7 @@ _MOST_KEPT = 10_000
 class SessionStatus:
     """Answers for a browser that hides its cookies from the iframe.
 
-    What the store says of an OP session is kept for five seconds, so that all its RPs and tabs together cost one look-up in that time.
+    The store's answer for an OP session is kept for five seconds, so that all its RPs and tabs together cost one look-up in that time.
     """
 
     def __init__(self, store: Store, handles: SealedSalts, clock: Clock) -> None:
@@ -38,7 +38,7 @@ class SessionStatus:
         """Return what the iframe would answer if it saw the cookie, as far as the OP can know it.
 
         `error` is for a value that this OP has not issued to this client and origin, or not for a user who was signed in; it costs no
-        look-up. Whoever has signed in since in the same browser is not known here: `changed` says that the session of `session_state`
+        look-up. A user who has signed in since in the same browser is not known here: `changed` means that the session of `session_state`
         is not there any more.
         Raises: StoreUnavailable: the store does not answer.
         """

@@ -1,4 +1,4 @@
-"""What an operator does to OP sessions from outside of any request: find them, see who would be told of their end, end them.
+"""What an operator does to OP sessions from outside of any request: find them, see which RPs their end would notify, end them.
 
 Works straight on the store, beside the servers that use it: each end is one commit, and what a server does meanwhile is respected.
 """
@@ -38,7 +38,7 @@ class SessionCriteria:
     created_before: int | None = None
 
     def are_met_by(self, session: OpSession) -> bool:
-        """Tell whether the session meets every criterion."""
+        """Return whether the session meets every criterion."""
         return (
             self.op_session_id in (None, session.id)
             and (self.sid is None or any(rp.sid == self.sid for rp in session.rp_sessions))
@@ -81,7 +81,7 @@ class SessionAdministration:
     def end(self, session: OpSession) -> list[LogoutNotice] | None:
         """End an OP session; return the notices that were recorded, None when it had ended already.
 
-        One that is used in this moment is read again, so that a client which has just joined it is told too. Offline grants live
+        One that is used in this moment is read again, so that a client which has just joined it is notified too. Offline grants live
         on, as after every logout (OIDCBCL-2.7). The reason is `admin`, or why the session was over already.
         Raises: StoreUnavailable: it has not ended. Conflict: it changes too fast.
         """

@@ -1,4 +1,4 @@
-"""Who is told that an OP session ended, and how: one notice per RP session and back channel, one iframe per front channel."""
+"""Which RPs are notified that an OP session ended, and how: one notice per RP session and back channel, one iframe per front channel."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def plan_notices(
     """Return the notices that the end of a session calls for.
 
     Every RP of the session is told, the one that asked included (OIDCRIL-2), over each channel that it registered; a client that
-    is registered no longer is told nothing. `on_page` says that the user's browser is about to show the logout page, which loads
-    the front-channel URIs: these need no notice then. Without it nobody can load them (OIDCFCL-3), so a client with nothing but a
-    front channel gets a notice that is undeliverable from the start: an operator can see who was not told.
+    is no longer registered is not notified. `on_page` is whether the user's browser is about to show the logout page, which loads
+    the front-channel URIs: these need no notice then. Without it no browser can load them (OIDCFCL-3), so a client with nothing but a
+    front channel gets a notice that is undeliverable from the start: an operator can see which RPs were not notified.
 
-    `due_in_s` is the lease of a caller that tells the RPs itself at once: nobody else does before. 0 leaves it to any worker.
+    `due_in_s` is the lease of a caller that notifies the RPs itself at once: no worker does before. 0 leaves it to any worker.
     """
     notices = []
     for rp in session.rp_sessions:

@@ -26,7 +26,7 @@ ENDED_SID = "ended_sid"
 """Kind of the short-lived records that remember the RP sessions of ended OP sessions, by `sid`."""
 
 _LOGOUTS = frozenset({Reason.RP_INITIATED, Reason.USER, Reason.ADMIN, Reason.PASSWORD_CHANGED})
-"""The reasons that are somebody's decision; a session that runs out, or makes way for another user, is no word on offline access."""
+"""Reasons that count as an explicit logout: a session that expired, or was replaced by another user's, does not revoke offline access."""
 
 _SID_LENGTH = 32
 _TOUCH_EVERY_S = 60
@@ -62,7 +62,7 @@ def begin_op_session(
 
     `present` is what the browser's cookie named before, live or not. Live and of the same user, it stays the same session (its
     RPs need not notice), with a new `auth_time` and a new time limit, since the user has just proven who they are. Of another
-    user, or over, it is ended in the same commit. The cookie's secret is new in every case: one that somebody planted before
+    user, or over, it is ended in the same commit. The cookie's secret is new in every case: one that an attacker planted before
     the login is worth nothing after it.
     """
     secret = new_secret()
@@ -112,7 +112,8 @@ def use_op_session(uow: UnitOfWork, session: OpSession, settings: SessionManagem
 def join_rp(uow: UnitOfWork, session: OpSession, client_id: str, sub: str, settings: SessionManagementSettings) -> RpSession:
     """Return a client's share in an OP session, made now if it has none.
 
-    Its `sid` follows from the session's random seed and the client, so that two requests at once give the same one, while nobody
+    Its `sid` follows from the session's random seed and the client, so that two requests at the same time get the same one, while
+    no other party
     else can compute it and no two clients share it (OIDCFCL-3, OIDCBCL-2.1).
 
     Raises: TooManyRpSessions: the session holds `max_rp_sessions` already.
@@ -139,11 +140,11 @@ def end_op_session(
     on_page: bool = False,
     due_in_s: int = 0,
 ) -> list[LogoutNotice]:
-    """End an OP session: it, its RP sessions and their grants go, and what is to be told is recorded, in one commit.
+    """End an OP session: it, its RP sessions and their grants go, and its logout notices are recorded, in one commit.
 
     Returns the recorded notices; `on_page` and `due_in_s` are those of `plan_notices`. Each `sid` is remembered for `recent_s`, so
     that a late logout request of its RP is still understood (OIDCRIL-2). Grants with `offline_access` live on unless
-    `revoke_offline_access` is set and somebody has logged the user out (OIDCBCL-2.7).
+    `revoke_offline_access` is set and the end is an explicit logout (OIDCBCL-2.7).
     """
     notices = plan_notices(session, reason, clients, uow.now, settings.delivery, on_page=on_page, due_in_s=due_in_s)
     uow.add(EndOpSession(session, notices, keeps_offline=not (settings.revoke_offline_access and reason in _LOGOUTS)))
@@ -170,5 +171,5 @@ def why_over(session: OpSession, now: int) -> Reason:
 
 
 def new_op_browser_state() -> str:
-    """Return a fresh `op_browser_state`: 256 random bits in base64url, which say nothing about the user (SM-12, OIDCSM-3.2)."""
+    """Return a fresh `op_browser_state`: 256 random bits in base64url, which reveal nothing about the user (SM-12, OIDCSM-3.2)."""
     return secrets.token_urlsafe(32)

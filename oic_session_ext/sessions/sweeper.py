@@ -24,7 +24,7 @@ _BATCHES = 20
 
 
 class Sweeper:
-    """One sweep is one call; somebody else calls it every `SWEEP_EVERY_S` seconds."""
+    """Removes what is over; the caller calls `sweep` every `SWEEP_EVERY_S` seconds."""
 
     def __init__(
         self, store: Store, clients: ClientRegistry, settings: SessionManagementSettings, clock: Clock, hooks: Hooks = NO_HOOKS
@@ -67,7 +67,7 @@ class Sweeper:
                     uow.commit()
                     ended += 1
                 except Conflict:
-                    continue  # used or ended by somebody else in this moment; the next sweep looks again
+                    continue  # used or ended by another request in this moment; the next sweep looks again
             if len(over) < _BATCH:
                 break
         return ended

@@ -89,7 +89,7 @@ class Store(ABC):
 
     @abstractmethod
     def is_client_origin(self, origin: str) -> bool:
-        """Tell whether any dynamically registered client has a redirect URI of this web origin."""
+        """Return whether any dynamically registered client has a redirect URI of this web origin."""
 
     @abstractmethod
     def consent(self, uid: str, client_id: str) -> Consent | None:

@@ -85,7 +85,7 @@ class UnitOfWork:
         self._grants[grant.id] = grant
 
     def grant_is_new(self, grant_id: str) -> bool:
-        """Tell whether neither the store nor this unit of work holds this grant yet. Ids are random: a new one is not looked up."""
+        """Return whether neither the store nor this unit of work holds this grant yet. Ids are random: a new one is not looked up."""
         if grant_id not in self._grants:
             self._stored[grant_id] = None
             return True

@@ -76,7 +76,7 @@ class AddressGuard:
         return None
 
     def refuses_address(self, address: Address) -> bool:
-        """Tell whether this address must not be connected to. IPv6 forms that carry an IPv4 address are judged by that one too."""
+        """Return whether this address must not be connected to. IPv6 forms that carry an IPv4 address are judged by that one too."""
         if self._allows(address):
             return False
         if isinstance(address, IPv4Address):

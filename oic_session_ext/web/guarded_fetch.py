@@ -1,4 +1,4 @@
-"""Fetches a small document from where a client's registration says: its keys, its sector's redirect URIs, its request objects."""
+"""Fetches a small document from an address that a client has registered: its keys, its sector's redirect URIs, its request objects."""
 
 from __future__ import annotations
 

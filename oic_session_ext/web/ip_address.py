@@ -16,7 +16,7 @@ def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
 
 
 def rate_limit_key(address: str) -> str:
-    """Return what one attacker has of an address: of IPv6 the whole /64, out of which anybody takes as many as they like."""
+    """Return the key to rate-limit by: an IPv4 address, or the /64 of an IPv6 address."""
     parsed = parse_address(address)
     if not isinstance(parsed, ipaddress.IPv6Address):
         return address if parsed is None else str(parsed)

@@ -35,7 +35,7 @@ def parse_parameters(text: str, *, max_bytes: int = MAX_REQUEST_BYTES) -> list[t
 def single_values(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Return the parameters by name.
 
-    Raises: InvalidRequest: one came more than once (RFC 6749, 3.1: MUST NOT), so nobody can tell which was meant.
+    Raises: InvalidRequest: one came more than once (RFC 6749, 3.1: MUST NOT), so which one was meant cannot be known.
     """
     values: dict[str, str] = {}
     for name, value in pairs:

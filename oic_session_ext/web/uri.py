@@ -13,7 +13,7 @@ _DEFAULT_PORT = {"http": 80, "https": 443}
 def split_absolute_uri(text: str) -> SplitResult:
     """Return the parts of an absolute URI without fragment, user name or anything a browser might read differently.
 
-    Raises: ValueError: it is not such a URI; the message says why.
+    Raises: ValueError: it is not such a URI; the message gives the reason.
     Spec: OIDCFCL-2, OIDCBCL-2.2, RFC 3986-4.3
     """
     if not text.isascii() or re.search(r'[\x00-\x20\x7f"<>\\^`{|}]', text):
@@ -42,7 +42,7 @@ def scheme_host_port(parts: SplitResult) -> tuple[str, str, int | None]:
 def fetched_problem(uri: str) -> str:
     """Return what is wrong with a URI that the OP fetches a client's keys or URIs from, an empty string when nothing is.
 
-    What comes over plain http anybody on the way could have written; on this machine nobody is on the way.
+    Any host on the way could have written what comes over plain http; on this machine there is none on the way.
     """
     parts, problem = _split(uri)
     if parts is None:

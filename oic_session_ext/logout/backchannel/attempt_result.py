@@ -14,8 +14,8 @@ _WITH_RETRY_AFTER = frozenset({429, 503})
 class AttemptResult:
     """The end of one attempt.
 
-    `problem` is a short code, "" when the RP was told. `is_recoverable` says that a later attempt may succeed; `retry_after_s` is how
-    long the RP asks to be left alone, 0 when it does not say.
+    `problem` is a short code, "" if the RP was notified. `is_recoverable` is whether a later attempt may succeed; `retry_after_s` is how
+    long the RP asks to wait, 0 if it does not ask.
     """
 
     problem: str = ""
@@ -24,7 +24,7 @@ class AttemptResult:
 
     @property
     def is_delivered(self) -> bool:
-        """Tell whether the RP said that it knows."""
+        """Return whether the RP has accepted the token."""
         return not self.problem
 
 
@@ -32,7 +32,7 @@ DELIVERED = AttemptResult()
 
 
 def result_of_response(status: int, retry_after: str, now: int) -> AttemptResult:
-    """Return what a status code says. Every 2xx is a success, 204 too, which some frameworks put in place of 200.
+    """Return the result of a status code. Every 2xx is a success, 204 too, which some frameworks put in place of 200.
 
     A 400 is the RP's last word, and so is every other 4xx but 408, 425 and 429: the same request again would be retransmission
     without a reason (OIDCBCL-2.5). A redirect is not followed and not tried again: the registered URI is wrong.
@@ -45,7 +45,7 @@ def result_of_response(status: int, retry_after: str, now: int) -> AttemptResult
 
 
 def result_of_failure(problem: str) -> AttemptResult:
-    """Return what it says that no answer came: all of it may pass, but for an address that the OP must not be sent to."""
+    """Return the result of an attempt without a response: all of it may pass, but for an address that the OP must not be sent to."""
     return AttemptResult(problem, is_recoverable=problem != "address_refused")
 
 

@@ -26,7 +26,7 @@ class Prepared:
     since: float | None = None
 
     def report(self, told: NotifyStatus) -> None:
-        """Say what is known of the notice to whoever waits."""
+        """Report the notice's status to the waiting caller."""
         if self.on_told is not None:
             self.on_told(self.notice.id, told)
 
@@ -65,13 +65,13 @@ class CircuitBreaker:
 
     @property
     def is_idle(self) -> bool:
-        """Tell whether there is nothing to remember of it."""
+        """Return whether there is nothing to remember of it."""
         is_plain = not self._failures and not self._pauses and self._width == self._settings.max_concurrency_per_rp
         return is_plain and not self._waiting and not self._in_flight
 
     @property
     def is_failing(self) -> bool:
-        """Tell whether the RP has not answered for so long that it is left alone."""
+        """Return whether the RP has not answered for so long that it is backed off."""
         return self._pauses > 0
 
     def closed_until(self, now: int) -> int | None:

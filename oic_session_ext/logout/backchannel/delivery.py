@@ -1,8 +1,8 @@
-"""Telling the RPs: the threads of one process that lease notices, send them and record what became of them.
+"""Delivery: the threads of one process that lease notices, send them and record what became of them.
 
 One thread works with the store: it records outcomes in groups and leases what is due. Requests to the RPs run in the thread of `Outbound`.
 A crash at any moment loses nothing, since a notice leaves the store only after its RP has answered: its lease runs out, and
-somebody else sends it again.
+another process sends it again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LONGEST_BACKOFF_S = 30.0
 
 
 class Delivery:
-    """Tells RPs of ended sessions, for one process; several processes may do it on one store.
+    """Notifies RPs of ended sessions, for one process; several processes may do it on one store.
 
     Nothing runs before `start`, so it may be made before a fork.
     """
@@ -89,7 +89,7 @@ class Delivery:
         on in the background. Before `start` and after `stop` all of it is left to other workers.
 
         The result comes before the deadline, with what is known by then, if too many threads wait already: so many logouts at once with
-        RPs that do not answer leave threads for other requests. `status_of` tells later what became of the rest.
+        RPs that do not answer leave threads for other requests. `status_of` returns the state of the rest later.
         """
         waiter = _Waiter(notices)
         if self._sending is None or self._is_stopping:

@@ -1,4 +1,4 @@
-"""What a Logout Token says (OIDCBCL-2.4); who signs it, and how, is the provider's affair."""
+"""The claims of a Logout Token (OIDCBCL-2.4). The provider signs it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOGOUT_TOKEN_TYP = "logout+jwt"
 
 
 def logout_token_claims(notice: LogoutNotice, *, issuer: str, now: int, lifetime_s: int) -> dict[str, Any]:
-    """Return the claims of the Logout Token that tells an RP of one ended session of its own.
+    """Return the claims of the Logout Token for one ended RP session.
 
     Both `sub` and `sid`, as in this client's ID Tokens: the session of this `sid` ended, the user's others did not (BC-04). Never a
     `nonce`, so that it cannot pass for an ID Token. Each call gives another `jti`, of 128 random bits.

@@ -112,7 +112,7 @@ class NoticeWorker:
         self._outcomes.append(outcome)
 
     def record(self) -> None:
-        """Record outcomes, as many as there are in one commit, and tell their events. Raises: StoreUnavailable: they are kept for later."""
+        """Record outcomes, as many as there are in one commit, and emit their events. Raises: StoreUnavailable: they are kept for later."""
         while self._outcomes:
             group = list(islice(self._outcomes, _GROUP))
             try:
@@ -127,7 +127,7 @@ class NoticeWorker:
                     self._parts.hooks.emit(event)
 
     def _record_one(self, outcome: Outcome) -> Outcome:
-        """Record an outcome; when an operator has dropped its notice meanwhile, only what it says of the RP is left."""
+        """Record an outcome; when an operator has dropped its notice meanwhile, only its result for the RP is left."""
         with suppress(Conflict):
             self._parts.store.commit(outcome.changes)
             return outcome

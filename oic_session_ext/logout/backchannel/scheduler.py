@@ -57,7 +57,7 @@ class Scheduler:
             return None if breaker is None else breaker.closed_until(self._clock())
 
     def is_failing(self, client_id: str) -> bool:
-        """Tell whether an RP did not answer for so long that it is only tried, with one notice at a time."""
+        """Return whether an RP did not answer for so long that it is only tried, with one notice at a time."""
         with self._lock:
             breaker = self._breakers.get(client_id)
             return breaker is not None and breaker.is_failing
@@ -87,18 +87,18 @@ class Scheduler:
             self._held += 1
 
     def take(self, client_id: str) -> Prepared | None:
-        """Return a notice to send to an RP now, None when none may be. Whoever takes one gives it to `finish` or to `let_go`."""
+        """Return a notice to send to an RP now, None if none may be. The caller must pass it to `finish` or to `let_go`."""
         now = self._clock()
         with self._lock:
             breaker = self._breakers.get(client_id)
             return None if breaker is None else breaker.take(now)
 
     def is_leased(self, prepared: Prepared) -> bool:
-        """Tell whether an attempt that is begun now ends before somebody else may begin one."""
+        """Return whether an attempt that is begun now ends before another worker may begin one."""
         return self._clock() + self._settings.timeout_s < prepared.notice.due_at
 
     def let_go(self, prepared: Prepared) -> None:
-        """Leave a notice that was taken to whoever leases it next."""
+        """Leave a notice that was taken to the next worker that leases it."""
         with self._lock:
             breaker = self._breakers[prepared.notice.client_id]
             breaker.let_go()

@@ -1,7 +1,7 @@
 """An authorization request is checked before pyoidc sees it: first what a redirect needs, then the rest.
 
 Until client and redirect URI are known to belong together an error is a page; afterwards it is redirected to the RP with its
-`state` (OIDCC-3.1.2.6). A request object is taken apart before, so that all checks are made of what it says.
+`state` (OIDCC-3.1.2.6). A request object is merged before, so that all checks apply to its parameters.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _check_lengths(parameters: Mapping[str, str]) -> None:
 
 
 def _without_object(parameters: Mapping[str, str], metadata: Mapping[str, Any], take_object: TakeRequestObject) -> Mapping[str, str]:
-    """Return the request with what its object says; a bad object is told to the RP where what stands outside leads to it."""
+    """Return the request with its object's parameters; an error in the object goes to the RP if the parameters outside name it."""
     try:
         merged = _with_values(take_object(parameters, metadata))
     except ProtocolError as err:
@@ -179,7 +179,7 @@ def _is_claims_request(text: str) -> bool:
 
 
 def _is_claim_wish(name: str, wish: Any) -> bool:
-    """Tell whether a claim is asked for as OIDCC-5.5.1 says; pyoidc looks at the values without looking at their types."""
+    """Return whether a claim is asked for as OIDCC-5.5.1 says; pyoidc looks at the values without looking at their types."""
     if name in _NOT_A_CLAIM or not (wish is None or isinstance(wish, dict)):
         return False
     wish = wish or {}
@@ -223,7 +223,7 @@ def _with_max_age(context: AuthorizationContext, metadata: Mapping[str, Any]) ->
 
 
 def _with_users(context: AuthorizationContext, verify_hint: Callable[[str, str | None], Hint]) -> AuthorizationContext:
-    """Say whom the request may be answered for: the user of the hint, the `sub` asked for as a claim (OIDCC-3.1.2.2: MUST)."""
+    """Add the users that the request may be answered for: the user of the hint, the `sub` asked for as a claim (OIDCC-3.1.2.2: MUST)."""
     wishes = _wished_subs(context.parameters.get("claims"))
     text = context.parameters.get("id_token_hint")
     if text is not None:

@@ -52,10 +52,10 @@ class RequestObjects:
     def merged(self, parameters: Mapping[str, str], client: Mapping[str, Any]) -> dict[str, str]:
         """Return the request that `parameters` and the object in them, or behind them, make.
 
-        What the object says goes before what stands outside (OIDCC-6.1); of an object whose `typ` is that of RFC 9101 nothing outside
+        The object's parameters take precedence over those outside (OIDCC-6.1); of an object whose `typ` is that of RFC 9101 nothing outside
         counts (6.3).
 
-        Raises: ProtocolError: with the `error` that is told to the RP.
+        Raises: ProtocolError: with the `error` for the RP.
         """
         token = self._token(parameters, client)
         header = _header_of(token)
@@ -118,10 +118,10 @@ class RequestObjects:
         if claims.get("client_id", client_id) != client_id or claims.get("iss", client_id) != client_id:
             _refuse("the request object is another application's")
         if is_signed and not {"client_id", "iss"} & claims.keys():  # a key may be that of several clients
-            _refuse("the request object does not say whose it is: client_id or iss is missing")
+            _refuse("the request object names no client: client_id or iss is missing")
         audience = claims.get("aud", self.issuer)
         if self.issuer not in (audience if isinstance(audience, list) else [audience]):
-            _refuse("the request object is for somebody else: aud is another")
+            _refuse("the request object is for another server: aud is another")
         self._check_times(claims)
         return {name: _text(value) for name, value in claims.items() if name not in _OF_THE_JWT}
 
@@ -146,12 +146,12 @@ def _header_of(token: str) -> Mapping[str, Any]:
 
 def _unsigned(token: str) -> Mapping[str, Any]:
     if not token.endswith("."):
-        _refuse("the request object says that it is unsigned, and has a signature")
+        _refuse("the request object has alg none and a signature")
     return jose.read_unverified(token).claims
 
 
 def _check_outside(outside: Mapping[str, str]) -> None:
-    """Refuse what is no OpenID request by itself (OIDCC-6.1: MUST): others on the way must be able to tell."""
+    """Refuse what is no OpenID request by itself (OIDCC-6.1: MUST): intermediaries must be able to recognise one."""
     if not outside.get("response_type"):
         raise InvalidRequest("response_type must stand outside of the request object too")
     if "openid" not in outside.get("scope", "").split():

@@ -154,7 +154,7 @@ def _refusal(description: str, detail: str = "") -> ProtocolError:
 
 
 def _description_of(response: Response) -> str:
-    """Return what pyoidc says of its refusal."""
+    """Return pyoidc's description of its refusal."""
     try:
         return str(json.loads(response.message)["error_description"])
     except (ValueError, TypeError, KeyError):

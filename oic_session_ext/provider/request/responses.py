@@ -61,14 +61,14 @@ def unavailable(where: str, error: StoreError) -> TemporarilyUnavailable:
 
 
 def retry_after(error: ProtocolError) -> list[tuple[str, str]]:
-    """Return the header that says when to try again, none where that would not help."""
+    """Return the header with the time of the next try, none if that would not help."""
     return [("Retry-After", str(error.retry_after_s))] if isinstance(error, TemporarilyUnavailable) else []
 
 
 def json_error(error: ProtocolError, *, realm: str, tried: str | None = None) -> RawResponse:
     """Return the JSON of an error (RFC 6749, 5.2), with `WWW-Authenticate` where a 401 needs it.
 
-    `tried` is the Authorization header by which a client said who it is, None when it came with none: the challenge names the scheme
+    `tried` is the Authorization header by which a client authenticated, None if it sent none: the challenge names the scheme
     that was tried, and Basic, the one that a client can go on with here, when there was none or an unknown one.
     """
     body = {"error": error.error, "error_description": error.description}
@@ -84,7 +84,7 @@ def json_error(error: ProtocolError, *, realm: str, tried: str | None = None) ->
 def bearer_refusal(error: ProtocolError, *, realm: str, names_error: bool) -> RawResponse:
     """Return the JSON of an error of a request that should have come with a good access token, with its challenge (RFC 6750, 3).
 
-    `names_error` tells whether the challenge says what was wrong: not to somebody who sent no token at all.
+    `names_error` is whether the challenge names the error: not if no token was sent.
     """
     challenge = f'Bearer realm="{realm}"'
     if names_error:

@@ -22,7 +22,7 @@ ResponseMode: TypeAlias = Literal["query", "fragment", "form_post"]
 class CompletedLogin:
     """A user has just proved who they are to the OP's own login page.
 
-    `acr` says how, `auth_time` when (UTC seconds).
+    `acr` is the method's class, `auth_time` the instant (UTC seconds).
     """
 
     uid: str
@@ -35,7 +35,7 @@ class Answered:
     """What the user has answered on the OP's pages for the very request that is carried on now.
 
     It comes from the server's own code, never from the request, so that no RP can claim an answer. `login` is one just made;
-    `is_signed_in` says that one was made a step before, for this request, and begun the present session; `has_chosen_account` that the
+    `is_signed_in` is true if one was made a step before, for this request, and began the present session; `has_chosen_account` that the
     user wants to go on as the user of the present session (`prompt=select_account`).
     """
 
@@ -51,7 +51,7 @@ class AuthorizationContext:
 
     `parameters` are the request's, as text; `max_age` is in seconds, the request's or the client's `default_max_age`; `hint` is the
     verified `id_token_hint`. `subs` are the values of `sub` that the request may be answered for, by the hint and by the `claims`
-    parameter; None is anybody.
+    parameter; None is any user.
     """
 
     client_id: str
@@ -70,7 +70,7 @@ class AuthorizationContext:
 class BrowserSession:
     """The OP session of the browser that sent this request, and what its cookies are to become.
 
-    `present` is the live OP session now (None when nobody is signed in), `over` one that the cookie names but whose time is over,
+    `present` is the live OP session now (None if no user is signed in), `over` one that the cookie names but whose time is over,
     `new_secret` the value of a session cookie to set. `ended` is true when the cookie must go. `carried_session` tells that the
     request came with a live session. `headers` are the request's, lower-case. `secret` is the cookie's value that names the session.
     `others` are further live sessions, of a browser that sent more than one session cookie: a logout ends them too.

@@ -95,7 +95,7 @@ class Route:
     )
 
     def matches(self, path: str) -> bool:
-        """Tell whether this route answers under a path."""
+        """Return whether this route answers under a path."""
         return path == self.path or (self.path.endswith("/") and path.startswith(self.path))
 
     def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -1,6 +1,6 @@
 """Codes and tokens as sealed pointers to a grant, in the shape that pyoidc's SessionDB asks for.
 
-A token says nothing to its holder and is nothing that the store knows: it is `nonce || AES-256-GCM(issued at, grant id, scope)` under
+A token reveals nothing to its holder and is not in the store: it is `nonce || AES-256-GCM(issued at, grant id, scope)` under
 a key of the shared secret, with its type as associated data, so that a code never opens as an access token. The scope is there when the
 token is good for less than its grant. Whether it is still good is decided on the grant it points to.
 """
@@ -37,7 +37,7 @@ class NoSuchGrant(KeyError):
 
 @dataclass(frozen=True, slots=True)
 class Unsealed:
-    """What a sealed token says: the grant it points to, the instant of issue, and its scope, None for all of the grant's."""
+    """The content of a sealed token: the grant it points to, the instant of issue, and its scope, None for all of the grant's."""
 
     grant_id: str
     issued_at: int
@@ -70,7 +70,7 @@ class SealedToken(Token):
         return new_record_id(self._clock())
 
     def unseal(self, token: object) -> Unsealed:
-        """Return what a token says.
+        """Return the content of a token.
 
         Raises: WrongTokenType: it is not a token of this type sealed by this OP.
         """
@@ -118,11 +118,11 @@ class SealedToken(Token):
         return self.unseal(token).issued_at + int(self.lifetime)
 
     def is_expired(self, token: str, when: int | None = None) -> bool:
-        """Tell whether the token's time is over at `when`, by default now. Raises: WrongTokenType."""
+        """Return whether the token's time is over at `when`, by default now. Raises: WrongTokenType."""
         return (self._clock() if when is None else when) >= self.expires_at(token)
 
     def valid(self, token: str) -> bool:
-        """Tell that it is a token of this type; whether its grant still stands is another question. Raises: WrongTokenType."""
+        """Check that it is a token of this type; whether its grant still exists is not checked. Raises: WrongTokenType."""
         self.unseal(token)
         return True
 
@@ -161,9 +161,9 @@ class StoredRefreshToken(SealedToken):
         return token
 
     def valid(self, token: str) -> bool:
-        """Tell whether it is the good refresh token of its grant, whose OP session, unless it is offline, is live.
+        """Return whether it is the good refresh token of its grant, whose OP session, unless it is offline, is live.
 
-        A session whose time is over may still lie in the store: nobody has ended it yet.
+        A session whose time is over may still be in the store until it is ended.
         Raises: WrongTokenType: it is no refresh token.
         """
         grant_id = self.unseal(token).grant_id

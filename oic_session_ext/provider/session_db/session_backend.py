@@ -21,7 +21,7 @@ from ..request.scope import current_scope
 from .sealed_token import NoSuchGrant, SealedToken, StoredRefreshToken
 
 _NEVER_STORED = frozenset({"code", "access_token", "refresh_token", "id_token", "verified_logout"})
-"""What stands in pyoidc's row but must not lie in a store: whoever reads the store could use it."""
+"""Fields of pyoidc's row that must not be stored: a reader of the store could use them."""
 
 _MOST = 10_000
 """How many grants a look-up by an attribute returns at most; a user or a `sub` has far fewer."""
@@ -128,7 +128,7 @@ def _uid_of(row: Mapping[str, Any]) -> str:
 
 
 class StoreSessionDB(SessionDB):
-    """pyoidc's session database, which tells a grant that has ended from every other fault."""
+    """pyoidc's session database, which distinguishes a grant that has ended from every other fault."""
 
     def __getitem__(self, item: str) -> Any:
         """Return the row of a grant, by its id or a code or token of it. Raises: NoSuchGrant: there is none."""

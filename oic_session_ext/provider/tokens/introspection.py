@@ -36,7 +36,7 @@ class IntrospectionEndpoint:
         def introspect(params: dict[str, str]) -> Response:
             client_id = self._client_endpoint.authenticate(TokenIntrospectionRequest(**params), params, authn or None)
             client = self._parts.client(client_id) or {}
-            if client.get("token_endpoint_auth_method") == "none":  # whoever calls itself so could try out tokens (RFC 7662, 2.1)
+            if client.get("token_endpoint_auth_method") == "none":  # any caller could use its client_id to try out tokens (RFC 7662, 2.1)
                 raise InvalidClient("client authentication failed", detail="introspection by a public client")
             token = params.get("token")
             if not token:
@@ -75,5 +75,5 @@ class IntrospectionEndpoint:
 
 
 def _may_know(issued: IssuedToken, client_id: str, is_resource_server: bool) -> bool:
-    """A resource server is told of access tokens alone: a refresh token must not pass for one."""
+    """Return whether a client may know of a token; a resource server only of access tokens: a refresh token must not pass for one."""
     return issued.client_id == client_id or (is_resource_server and issued.opened.kind == "access_token")

@@ -43,7 +43,7 @@ class OpenedToken:
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A token whose grant stands: what it says, and pyoidc's row of the grant. Its own time may be over: `opened` tells."""
+    """A token whose grant exists: its content, and pyoidc's row of the grant. It may be expired: see `opened`."""
 
     opened: OpenedToken
     row: Mapping[str, Any]
@@ -89,7 +89,7 @@ class IssuedTokens:
         return IssuedToken(opened, row)
 
     def is_current_refresh_token(self, issued: IssuedToken) -> bool:
-        """Tell whether it is the one refresh token of its grant that is good now, and its OP session, unless it is offline, is live."""
+        """Return whether it is the one refresh token of its grant that is good now, and its OP session, unless it is offline, is live."""
         text, kept = issued.opened.text, issued.row.get("refresh_token")
         if kept is not None and not hmac.compare_digest(kept.encode(), text.encode()):
             return False  # pyoidc's own session database keeps the token itself, and its token classes never put one out of use

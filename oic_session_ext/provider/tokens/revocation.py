@@ -48,7 +48,7 @@ class RevocationEndpoint:
         self._issued_tokens.end_grant(issued.opened.grant_id)
 
     def _revocable(self, token: str) -> IssuedToken | None:
-        """Return the token when it is good for anything. A kind is told from the token itself, so no hint is needed."""
+        """Return the token when it is good for anything. The token itself has its kind, so no hint is needed."""
         for kind in _KINDS:
             try:
                 issued = self._issued_tokens.issued_token(self._issued_tokens.open_token(token, kind))

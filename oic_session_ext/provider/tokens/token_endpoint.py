@@ -108,7 +108,7 @@ class TokenEndpoint:
     def refresh(self, areq: Any) -> Response:
         """Trade the refresh token of a grant for new tokens, a new refresh token among them (RFC 6749, 6).
 
-        Every client's refresh token is good once. One that comes again is in two hands, nobody can tell whose is the honest one, and so
+        Every client's refresh token is good once. One that comes again is in two hands, and which is the honest one cannot be known, so
         the whole grant ends (RFC 9700, 4.14.2; docs/adr/0011-tokens-that-come-again.md). `scope` may ask for less than was granted: the
         access token has that, the refresh token keeps all.
         """

@@ -1,6 +1,6 @@
 """The claims about a user at the seam: what a grant's request asks for, asked of the deployer's `userinfo`, in place of pyoidc.
 
-pyoidc tells a claim whatever `value` the request wants, knows no `claims_locales`, and parses the whole request for each answer.
+pyoidc returns a claim whatever `value` the request wants, knows no `claims_locales`, and parses the whole request for each answer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class UserClaims:
         return self._ask_userinfo(session, RequestedClaims(wishes, requested_locales(request))) if wishes else None
 
     def of_userinfo(self, session: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what userinfo tells; for a response without an access token, what its ID Token tells in place of it (OIDCC-5.4).
+        """Return the claims for userinfo; for a response without an access token, those that its ID Token has in place of it (OIDCC-5.4).
 
         Raises: FailedAuthentication: the request asked for the claims of another user.
         """

@@ -137,7 +137,7 @@ class ClientSettings(ClientDescription, ClientEncryption, ClientRequestObjects):
 
     @property
     def is_public(self) -> bool:
-        """Tell whether the client cannot keep a secret."""
+        """Return whether the client cannot keep a secret."""
         return self.token_endpoint_auth_method == "none"
 
     def read_secret(self) -> str | None:

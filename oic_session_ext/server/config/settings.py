@@ -144,7 +144,7 @@ class ServerSettings(SettingsSection):
 
     @property
     def is_on_loopback(self) -> bool:
-        """Tell whether the issuer is an address that only this machine can reach."""
+        """Return whether the issuer is an address that only this machine can reach."""
         return split_absolute_uri(self.issuer).hostname in LOOPBACK_HOSTS
 
     @property

@@ -70,7 +70,7 @@ def _check_hash(encoded: str) -> str:
 
 
 def _is_unpadded_base64(text: str) -> bool:
-    """Tell whether argon2 will be able to read `text`; a damaged line would otherwise show at somebody's sign-in."""
+    """Return whether argon2 will be able to read `text`; a damaged line would otherwise show at somebody's sign-in."""
     try:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError:

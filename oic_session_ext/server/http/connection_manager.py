@@ -50,7 +50,7 @@ class ArrivedReader(io.BytesIO):
         return self.getvalue()[self.tell() :]
 
     def has_data(self) -> bool:
-        """Tell whether any bytes wait to be read."""
+        """Return whether any bytes wait to be read."""
         return self.tell() < len(self.getbuffer())
 
 
@@ -71,7 +71,7 @@ class ArrivingConnection(HTTPConnection):
         self._length: int | None = None  # of head and body together, as soon as the head is there
 
     def is_whole(self, max_head: int, max_body: int) -> bool:
-        """Tell whether a request is there as a whole, or so much of one that it is refused without reading on.
+        """Return whether a request is there as a whole, or so much of one that it is refused without reading on.
 
         Whoever waits to be told to send its body (RFC 9110, 10.1.1) is told.
         """

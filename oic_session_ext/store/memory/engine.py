@@ -160,7 +160,7 @@ class MemoryStore(Store):
             return sorted(self._clients)
 
     def is_client_origin(self, origin: str) -> bool:
-        """Tell whether any dynamically registered client has a redirect URI of this web origin."""
+        """Return whether any dynamically registered client has a redirect URI of this web origin."""
         with self._lock:
             return origin in self._clients_of_origin
 

@@ -178,7 +178,7 @@ class Connections:
 
 
 def _is_usable(connection: Any) -> bool:
-    """Tell whether nothing came in on a connection that rested; its end would have."""
+    """Return whether nothing came in on a connection that rested; its end would have."""
     try:
         return not connection.can_read()
     except (RedisError, OSError):

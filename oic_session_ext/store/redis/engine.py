@@ -136,7 +136,7 @@ class RedisStore(Store):
         return _texts(self._look_up("ZRANGE", "la", 0, -1))
 
     def is_client_origin(self, origin: str) -> bool:
-        """Tell whether any dynamically registered client has a redirect URI of this web origin."""
+        """Return whether any dynamically registered client has a redirect URI of this web origin."""
         return bool(self._look_up("EXISTS", f"lo:{origin}"))
 
     def consent(self, uid: str, client_id: str) -> Consent | None:

@@ -87,7 +87,7 @@ class SqlStore(Store):
         return [row[0] for row in self._rows(self._statements.client_ids)]
 
     def is_client_origin(self, origin: str) -> bool:
-        """Tell whether any dynamically registered client has a redirect URI of this web origin."""
+        """Return whether any dynamically registered client has a redirect URI of this web origin."""
         return bool(self._rows(self._statements.is_client_origin, origin=origin))
 
     def consent(self, uid: str, client_id: str) -> Consent | None:

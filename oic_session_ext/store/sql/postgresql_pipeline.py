@@ -116,7 +116,7 @@ class PipelineConnection:
         self._pgconn.consume_input()
 
     def is_quiet(self) -> bool:
-        """Tell whether the server has said nothing since the last answer; what it says then is mostly farewell."""
+        """Return whether the server has said nothing since the last answer; what it says then is mostly farewell."""
         return not self._poll.poll(0)
 
     @property

@@ -32,7 +32,7 @@ class Migrated(NamedTuple):
 
 
 def has_tables(connection: Connection) -> bool:
-    """Tell whether the database has tables of ours, of whatever version."""
+    """Return whether the database has tables of ours, of whatever version."""
     return _version(connection) is not None
 
 
