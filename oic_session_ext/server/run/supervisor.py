@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from ...errors import ConfigError, SessionExtError, StoreUnavailable
@@ -242,11 +243,11 @@ def _be_worker(work: Work, supervisor: socket.socket, mask: set[int | signal.Sig
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes to every process of a terminal; the supervisor passes it on
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         threading.Thread(target=_stop_without, args=(supervisor,), name="supervisor", daemon=True).start()
-        work(lambda: supervisor.sendall(_READY))
+        work(lambda: _report(supervisor, _READY))
         status = 0
     except SessionExtError as err:
         path, problem = (err.path, err.problem) if isinstance(err, ConfigError) else ("", str(err))
-        supervisor.sendall(json.dumps({"kind": type(err).__name__, "path": path, "problem": problem}).encode())
+        _report(supervisor, json.dumps({"kind": type(err).__name__, "path": path, "problem": problem}).encode())
     except Exception:
         logger.exception("worker: unexpected")
     finally:
@@ -255,8 +256,14 @@ def _be_worker(work: Work, supervisor: socket.socket, mask: set[int | signal.Sig
         os._exit(status)
 
 
+def _report(supervisor: socket.socket, message: bytes) -> None:
+    """Send a message to the supervisor. If it ended while this worker was starting, `_stop_without` stops the worker."""
+    with suppress(BrokenPipeError, ConnectionResetError):
+        supervisor.sendall(message)
+
+
 def _stop_without(supervisor: socket.socket) -> None:
-    """Stop this worker when its supervisor has ended, however that came: nobody would know of it any more."""
+    """Stop this worker if its supervisor has ended for any reason: no process would watch it any more."""
     while supervisor.recv(1):
-        pass  # it never says anything
+        pass  # the supervisor sends nothing
     os.kill(os.getpid(), signal.SIGTERM)
