@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 
@@ -49,7 +50,9 @@ class Sender:
 
     def stop(self, timeout_s: float) -> None:
         """Wait for what is under way, at most for so long, and cancel the rest; from another thread."""
-        with suppress(RuntimeError, FutureTimeoutError):
+        if not self._tasks:
+            return
+        with suppress(RuntimeError, FutureTimeoutError, FutureCancelledError):
             self._outbound.submit(self._end(timeout_s)).result(timeout_s + 1)
 
     async def _end(self, timeout_s: float) -> None:

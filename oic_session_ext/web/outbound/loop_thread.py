@@ -45,6 +45,7 @@ class LoopThread:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
+            self._loop.run_until_complete(_cancel_all())
         finally:
             self._loop.close()
 
@@ -55,3 +56,12 @@ class LoopThread:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._close()
         self._loop.call_soon(self._loop.stop)
+
+
+async def _cancel_all() -> None:
+    """Cancel what was submitted while the loop was about to end; a coroutine that is never started would be a warning."""
+    await asyncio.sleep(0)
+    late = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
