@@ -1136,7 +1136,7 @@ class StoreContract:
 
 
 def _put_grants_of_two_sessions(store: Store) -> None:
-    """Return grants: two of RP A and one of B in a session, one of A in another user's session, one of A without session."""
+    """Store grants: two of RP A and one of B in a session, one of A in another user's session, one of A without session."""
     shares = (example_rp_session("this", sub="carol-at-a"), example_rp_session("this", "rp-b", sub="carol-at-b"))
     store.commit([PutOpSession(example_op_session("this", uid="carol", rp_sessions=shares))])
     store.commit([PutOpSession(example_op_session("other", rp_sessions=(example_rp_session("other"),)))])
