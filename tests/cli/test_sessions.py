@@ -153,7 +153,7 @@ def test_show_of_an_unknown_session_ends_with_1(config: str, which: list[str]) -
     result = run("show", config, *which)
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "no such session" in result.stderr
+    assert "the session does not exist" in result.stderr
 
 
 @pytest.mark.parametrize("which", [[], ["id-one", "--sid", "sid"]], ids=["neither", "both"])
