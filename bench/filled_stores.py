@@ -1,7 +1,7 @@
-"""Stores of each engine, filled with as many OP sessions as one likes: two RPs and a grant each, as a real sign-in leaves them.
+"""Stores of each engine with any number of OP sessions, each with two RPs and a grant, as after a real sign-in.
 
-Stores are filled by commits of many sessions. PostgreSQL and Redis (appendfsync always) are servers of the run's own, on this machine, with
-default settings.
+Stores are filled by commits of many sessions. PostgreSQL and Redis (appendfsync always) are servers that the run starts on this
+machine, with default settings.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ FILL_BATCH = {"sqlite": 5000, "postgresql": 2000, "redis": 500, "memory": 5000}
 
 @dataclass(frozen=True)
 class Place:
-    """Where a store is, and what is asked of its keeper.
+    """The URL of a store, and measurements of its database server.
 
-    `cpu_s` are the seconds that it has used, `size` the bytes that it takes; `settle` waits for its housekeeping.
+    `cpu_s` returns the CPU seconds that it has used, `size` its bytes; `settle` waits for its background work.
     """
 
     url: str
@@ -44,7 +44,7 @@ class Place:
 
 @dataclass
 class Filled:
-    """A store with so many sessions; `cookies` are the digests of the browsers' cookies, of the first ones their numbers."""
+    """A store with `sessions` sessions; `cookies` are the digests of the browsers' cookies, for initial sessions their numbers."""
 
     sessions: int
     store: Store
@@ -57,7 +57,7 @@ class Filled:
 # -- what is in a store -----------------------------------------------------------------------------------------------
 
 
-ROW: Mapping[str, Any] = {  # what a sign-in has left in a grant whose code is redeemed
+ROW: Mapping[str, Any] = {  # the data of a grant after a sign-in and the redemption of its code
     "oauth_state": "token",
     "code_used": True,
     "authzreq": '{"client_id": "rp-a", "redirect_uri": "https://rp-a.example.com/callback", "response_type": "code", "scope": "openid",'
@@ -79,12 +79,12 @@ ROW: Mapping[str, Any] = {  # what a sign-in has left in a grant whose code is r
 
 
 def digest(number: int) -> str:
-    """Return the cookie's digest of a session that was filled in; as random as that of a real one."""
+    """Return the cookie digest of an initial session; as random as a real one."""
     return hashlib.sha256(f"cookie {number}".encode()).hexdigest()
 
 
 def session_of(number: int, now: int) -> OpSession:
-    """Return a session that is filled in."""
+    """Return an initial session."""
     name = hashlib.sha256(f"session {number}".encode()).hexdigest()
     shares = tuple(
         RpSession(
@@ -109,14 +109,14 @@ def session_of(number: int, now: int) -> OpSession:
 
 
 def grant_of(session: OpSession, rp: RpSession, now: int) -> Grant:
-    """Return a fresh grant of an RP session, as redeeming its code leaves it."""
+    """Return a new grant of an RP session, as after the redemption of its code."""
     lifetime_s = SETTINGS.code_lifetime_s + SETTINGS.access_token_lifetime_s
     data = {**ROW, "client_id": rp.client_id, "sub": rp.sub, "sid": rp.sid}
     return Grant(new_record_id(now), rp.client_id, session.uid, rp.sub, session.id, rp.sid, data, now, now + lifetime_s)
 
 
 def fill(store: Store, number: int, batch: int) -> None:
-    """Put so many sessions into an empty store, with their grants, by commits of many."""
+    """Store a number of sessions and their grants in an empty store, in commits of `batch`."""
     now = int(time.time())
     for first in range(0, number, batch):
         changes: list[Change] = []
@@ -136,7 +136,7 @@ def cpu_s_of(tasks: Sequence[int | str]) -> float:
 
 @contextmanager
 def places(engine: str, folder: Path) -> Iterator[Callable[[int], Place]]:
-    """Give what makes a place for one more store."""
+    """Yield a function that creates a place for another store."""
     with ExitStack() as stack:
         if engine == "postgresql":
             servers = postgresql_or_skip()
@@ -179,7 +179,7 @@ def _redis(stack: ExitStack) -> Place:
     server = stack.enter_context(running_redis(*DURABLE))
 
     def settle() -> None:
-        # what scripts of thousands of changes, and forks while so much is written, have left in the process is no part of the store
+        # restart the server: memory that large scripts and forks have left in the process is not part of the store
         while server.admin.info("persistence")["aof_rewrite_in_progress"]:
             time.sleep(0.5)
         server.stop()
@@ -195,7 +195,7 @@ def _resident_bytes() -> int:
 
 
 def filled_store(place: Place, sessions: int, batch: int) -> Filled:
-    """Fill a store and have its keeper settle down."""
+    """Fill a store and wait for its background work."""
     store = open_store(place.url)
     before, begun = place.size(), time.monotonic()
     fill(store, sessions, batch)

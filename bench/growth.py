@@ -35,23 +35,23 @@ WARM_UP = 2
 
 
 class Steps(Protocol):
-    """What is measured of one filled store."""
+    """The measured steps on a filled store."""
 
     steps: Mapping[str, Callable[[], None]]
 
     def cpu_s(self) -> float:
-        """Return the CPU time that the steps have used so far, but for that of the store's own server."""
+        """Return the CPU time of the steps so far, without that of the store's server."""
 
     def renew(self) -> None:
-        """Start what takes the steps anew."""
+        """Restart the process that runs the steps."""
 
     def close(self) -> None:
-        """Give back what was opened for them."""
+        """Close the resources of the steps."""
 
 
 @dataclass
 class Measured:
-    """Milliseconds of each step on one filled store: of each, and of the CPU on average of each batch, all of it and the store server's."""
+    """Milliseconds of each step on a filled store: wall time, and mean CPU time of each batch, in total and of the store's server."""
 
     filled: Filled
     wall_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -59,7 +59,7 @@ class Measured:
     server_cpu_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def measure(self, of: Steps) -> None:
-        """Take each step a few times in a row."""
+        """Run each step a few times in a row."""
         place = self.filled.place
         for name in STEPS:
             server_cpu_s, cpu_s = place.cpu_s(), of.cpu_s()
@@ -74,7 +74,7 @@ class Measured:
 
 
 def measure(stores: Sequence[Filled], steps_of: Callable[[Filled], Steps], rounds: int, chance: random.Random) -> list[Measured]:
-    """Go through all stores in turns, for so many rounds in all; the first of each life warm up and do not count."""
+    """Measure all stores in turns for a number of rounds; the first rounds of each process are warm-up and do not count."""
     pairs = [(Measured(filled), steps_of(filled)) for filled in stores]
     try:
         for _ in range(LIVES):
@@ -90,7 +90,7 @@ def measure(stores: Sequence[Filled], steps_of: Callable[[Filled], Steps], round
 
 
 def measure_engine(engine: str, sizes: Sequence[int], rounds: int, chance: random.Random) -> tuple[list[Measured], list[Measured]]:
-    """Fill a store of each size; measure requests, and then the use cases alone."""
+    """Fill a store of each size; measure requests, and then the use cases without HTTP."""
     print(engine, file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as folder, places(engine, Path(folder)) as make_place:
         stores = [filled_store(make_place(size), size, FILL_BATCH[engine]) for size in sizes]
@@ -102,7 +102,7 @@ def measure_engine(engine: str, sizes: Sequence[int], rounds: int, chance: rando
 
 
 def table(engines: Mapping[str, Sequence[Measured]]) -> str:
-    """The medians as Markdown, and what the largest store costs more than the smallest."""
+    """Return the medians in Markdown, and the extra cost of the largest store over the smallest."""
     lines = [
         "| engine | sessions | login: ms, CPU ms | sso: ms, CPU ms | logout: ms, CPU ms | the server's CPU | bytes each | filled in |",
         "|---|---|---|---|---|---|---|---|",

@@ -1,7 +1,7 @@
-"""Whole requests to the bundled server on a store: a sign-in, a silent one and a logout of the sessions that came last.
+"""Complete requests to the bundled server on a store: a sign-in, a silent sign-in and a logout of the newest sessions.
 
-The server is a process of its own. A sign-in is the authorization request, the login page, its form and the token request at one RP; a
-silent one is at a second RP; a logout is the request with a hint and a redirect, of the very browsers that have just signed in.
+The server is a separate process. A sign-in is the authorization request, the login page, its form and the token request at one RP. A
+silent sign-in is at a second RP. A logout is a request with a hint and a redirect, in the browsers that have just signed in.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.flows.machines.running_op import RunningOp
 
 
 class RequestSteps:
-    """What is measured of one filled store: each step takes the browsers in turns."""
+    """The measured steps on a filled store; each step uses the browsers in turns."""
 
     def __init__(self, filled: Filled) -> None:
         self._folder = tempfile.TemporaryDirectory()
@@ -29,7 +29,7 @@ class RequestSteps:
         self.steps: Mapping[str, Callable[[], None]] = {"login": self.login, "sso": self.sso, "logout": self.logout}
 
     def cpu_s(self) -> float:
-        """Return the CPU time that the server's threads have used."""
+        """Return the CPU time of the server's threads."""
         assert self._op.process is not None
         return cpu_s_of([f"{self._op.process.pid}/task/{task.name}" for task in Path(f"/proc/{self._op.process.pid}/task").iterdir()])
 
@@ -45,18 +45,18 @@ class RequestSteps:
         self._renewed.append((browser, tokens))
 
     def logout(self) -> None:
-        """Sign out, as the first RP asks."""
+        """Sign out at the request of the first RP."""
         browser, tokens = self._renewed.pop()
         answer = browser.end_session(id_token_hint=tokens["id_token"], post_logout_redirect_uri=OUT_URIS["web"], state="s")
         assert answer.status == 303, answer.status
 
     def renew(self) -> None:
-        """Start the server, or end it and start it again."""
+        """Start or restart the server."""
         if self._op.process is not None:
             self._op.stop()
         self._op.start()
 
     def close(self) -> None:
-        """End the server."""
+        """Stop the server."""
         self._op.close()
         self._folder.cleanup()

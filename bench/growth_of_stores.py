@@ -1,6 +1,6 @@
-"""The use cases on a store, without HTTP and signatures: a sign-in, a silent one and a logout, the last two of an old session.
+"""The use cases on a store, without HTTP and signatures: a sign-in, and a silent sign-in and a logout of old sessions.
 
-Old sessions are picked at random, so that nothing of them is at hand: the worst case for every cache.
+Old sessions are selected at random, so that their data is not cached: the worst case for every cache.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CLIENTS: Mapping[str, Mapping[str, Any]] = {rp: {"backchannel_logout_uri": f"htt
 
 
 class StoreSteps:
-    """What is measured of one filled store."""
+    """The measured steps on a filled store."""
 
     def __init__(self, filled: Filled, chance: random.Random) -> None:
         self._filled = filled
@@ -31,7 +31,7 @@ class StoreSteps:
         self.steps: Mapping[str, Callable[[], None]] = {"login": self.login, "sso": self.sso, "logout": self.logout}
 
     def cpu_s(self) -> float:
-        """Return the CPU time that this process has used."""
+        """Return the CPU time of this process."""
         return time.process_time()
 
     def login(self) -> None:
@@ -47,17 +47,17 @@ class StoreSteps:
         self._filled.cookies.append(known)
 
     def sso(self) -> None:
-        """Sign a user silently in at the second RP, whoever it is."""
+        """Sign a random user in silently at the second RP."""
         uow = self._unit_of_work()
         session = uow.op_session_by_cookie(_text(self._chance.choice(self._filled.cookies)))
         assert session is not None
-        use_op_session(uow, replace(session, last_active_at=uow.now), SETTINGS)  # noted once a minute: here it is that minute
+        use_op_session(uow, replace(session, last_active_at=uow.now), SETTINGS)  # activity is recorded once a minute; this call records it
         rp = join_rp(uow, session, RPS[1], hashlib.sha256(session.uid.encode()).hexdigest(), SETTINGS)
         uow.put_grant(grant_of(session, rp, uow.now))
         uow.commit()
 
     def logout(self) -> None:
-        """Sign a user out, whoever it is."""
+        """Sign out a random user."""
         cookies = self._filled.cookies
         at = self._chance.randrange(len(cookies))
         cookies[at], cookies[-1] = cookies[-1], cookies[at]
@@ -71,7 +71,7 @@ class StoreSteps:
         """Do nothing: there is no server."""
 
     def close(self) -> None:
-        """Do nothing: the store is its maker's."""
+        """Do nothing: the caller closes the store."""
 
     def _unit_of_work(self) -> UnitOfWork:
         return UnitOfWork(self._filled.store, int(time.time()))

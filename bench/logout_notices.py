@@ -3,8 +3,8 @@
     python -m bench.logout_notices path/to/drive.py [--node folder/with/node_modules] [--n 100] [--together 4]
 
 Each of `--n` browsers signs in at ten RPs and logs out; `--together` of them log out at a time. The RPs are `examples/fault_rp`, which
-answers 200 at once. The table shows server CPU from the first logout until the last RP was told, per logout and per RP told, and how many
-RPs were told per second.
+answers 200 at once. The table shows server CPU from the first logout until the last RP was notified, per logout and per RP, and how many
+RPs were notified per second.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ USER = {"user": "alice", "password": "wonderland"}
 
 @dataclass(frozen=True)
 class Figures:
-    """What one OP took: milliseconds of CPU, and RPs told per second."""
+    """The result of one OP: milliseconds of CPU, and RPs notified per second."""
 
     name: str
     cpu_per_logout_ms: float
@@ -167,7 +167,7 @@ def _wait_until_told(count: int) -> None:
     deadline = time.monotonic() + 60
     while sum(rp["requests"] for rp in _get(f"{RECEIVER}/received/summary?path=/fault/ok").values()) < count:
         if time.monotonic() > deadline:
-            raise SystemExit("not every RP was told")
+            raise SystemExit("some RPs were not notified")
         time.sleep(0.02)
 
 
@@ -194,7 +194,7 @@ def main() -> int:
     parser.add_argument("--together", type=int, default=4, help="how many log out at a time")
     options = parser.parse_args()
     bench = Bench(options.driver, options.n, options.together)
-    print("| OP | CPU ms per logout | CPU ms per RP told | RPs told per second |\n|---|---|---|---|")
+    print("| OP | CPU ms per logout | CPU ms per RP notified | RPs notified per second |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         print(bench.measure(ours("ours, SQLite", Path(folder), "sqlite:///op.sqlite")), flush=True)
         print(bench.measure(ours("ours, memory", Path(folder), "memory:")), flush=True)

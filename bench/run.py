@@ -142,7 +142,7 @@ def main() -> int:
     """Measure and print; 0 when every OP ran through."""
     parser = argparse.ArgumentParser(description="Measure OPs side by side.")
     parser.add_argument("driver", type=Path, help="the drive.py that plays the browsers")
-    parser.add_argument("--peers", type=Path, help="a JSON file that says how peers are started")
+    parser.add_argument("--peers", type=Path, help="a JSON file with the commands that start peers")
     parser.add_argument("--n", type=int, default=200, help="browsers per round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--preload", type=int, default=0, help="sessions that are signed in before, and stay")

@@ -1,4 +1,4 @@
-"""`adopt`: the way out when a store goes by an issuer, secrets or keys that are lost or given up."""
+"""`adopt`: replace the issuer, secrets or keys of a store that are lost or obsolete."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..errors import ConfigError, SessionExtError
 from .config_file import BAD_SETTINGS_EXIT_CODE, config_argument, load_settings_or_exit
 
 _LOST = {
-    "issuer": "ID Tokens of the issuer before prove nothing here, and its RPs must be set up for this one",
-    "secrets": "codes, access tokens and refresh tokens of the secrets before are refused; users stay signed in",
-    "keys": "ID Tokens of the keys before are refused by RPs, and prove nothing at a logout",
+    "issuer": "ID Tokens of the previous issuer are not accepted, and its RPs must be configured for this one",
+    "secrets": "codes, access tokens and refresh tokens of the previous secrets are refused; users stay signed in",
+    "keys": "ID Tokens of the previous keys are refused by RPs, and not accepted at a logout",
 }
 
 
@@ -21,9 +21,10 @@ _LOST = {
 @config_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def adopt_command(config: Path, yes: bool) -> None:
-    """Make the store go by the issuer, secrets and keys of CONFIG.yaml, whatever its servers used before.
+    """Make the issuer, secrets and keys of CONFIG.yaml those of the store, instead of those used before.
 
-    It says what is lost, and asks. Servers that lack these stop serving, so give them to all of them; nothing needs a restart.
+    The command prints what is lost, and asks. Servers without these secrets and keys stop serving until they have them; a restart is not
+    needed.
     """
     settings = load_settings_or_exit(config)
     from ..cluster.consistency import adopt_issuer, issuer_of
@@ -33,7 +34,7 @@ def adopt_command(config: Path, yes: bool) -> None:
 
     try:
         if settings.store == "memory:":
-            raise ConfigError("store", "is memory:, which only the server itself can see")
+            raise ConfigError("store", "is memory:, which only the server itself can use")
         with closing(open_store(settings.store)) as store:
             differing = [] if issuer_of(store) in (None, settings.issuer) else ["issuer"]
             try:
@@ -45,12 +46,12 @@ def adopt_command(config: Path, yes: bool) -> None:
                 shared = SharedSecrets(settings, store)
             else:
                 if not differing:
-                    click.echo("the store goes by these already")
+                    click.echo("the store uses these already")
                     return
                 _ask(differing, yes)
             adopt_issuer(store, settings.issuer)
             shared.adopt()
-            click.echo("the store goes by these now")
+            click.echo("the store uses these now")
     except ConfigError as err:
         click.echo(f"{config}: {err}", err=True)
         raise SystemExit(BAD_SETTINGS_EXIT_CODE) from err

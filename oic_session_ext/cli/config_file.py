@@ -1,4 +1,4 @@
-"""`check-config`, and how every command reads its settings file: a bad one ends the command with exit code 2."""
+"""`check-config`, and the loading of a command's settings file: an invalid file ends the command with exit code 2."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ config_argument = click.argument("config", type=click.Path(path_type=Path), meta
 
 
 def load_settings_or_exit(config: Path) -> ServerSettings:
-    """Return the settings of a file; when it is bad, print one line per problem on stderr and exit with 2."""
+    """Return the settings of a file; if it is invalid, print one line per problem on stderr and exit with 2."""
     from ..server.config.loader import SettingsFileError, load_settings
 
     try:
@@ -30,9 +30,9 @@ def load_settings_or_exit(config: Path) -> ServerSettings:
 @click.command("check-config")
 @config_argument
 def check_config_command(config: Path) -> None:
-    """Say whether CONFIG.yaml is good, without starting anything.
+    """Verify CONFIG.yaml without starting anything.
 
-    Exit code 0 when it is; 2 when not, with one line per problem: file, line, key, what is wrong and what is allowed.
+    Exit code 0 if it is valid; otherwise 2, with one line per problem: file, line, key, the problem and the allowed values.
     """
     settings = load_settings_or_exit(config)
     click.echo(f"{config}: good ({settings.issuer}, {len(settings.clients)} clients, {len(settings.users)} users)")

@@ -1,4 +1,4 @@
-"""`deliver`: tell RPs of ended sessions from a process of its own, apart from the servers."""
+"""`deliver`: notify RPs of ended sessions from a separate process."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .config_file import BAD_SETTINGS_EXIT_CODE, config_argument, load_settings_
 @click.command("deliver")
 @config_argument
 def deliver_command(config: Path) -> None:
-    """Tell clients of ended sessions over the back channel, until Ctrl-C or SIGTERM.
+    """Notify clients of ended sessions over the back channel, until Ctrl-C or SIGTERM.
 
-    It takes what is due from the store of CONFIG.yaml, beside its servers or, with `logout.backchannel.deliver: elsewhere`, in their
-    place. Several may run.
+    The command delivers due notices in the store of CONFIG.yaml, in addition to its servers or, with
+    `logout.backchannel.deliver: elsewhere`, instead of them. Several may run.
     """
     settings = load_settings_or_exit(config)
     from ..server.run.deliver import deliver

@@ -1,4 +1,4 @@
-"""`doctor`: what will not work in a deployment, before users find out."""
+"""`doctor`: find problems of a deployment before users do."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from .output import counted, json_line
 
 @click.command("doctor")
 @config_argument
-@click.option("--offline", is_flag=True, help="Visit neither the issuer nor the clients; look at the settings and the store alone.")
-@click.option("--ca-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Certificates (PEM) to check servers by.")
+@click.option("--offline", is_flag=True, help="Send no requests to the issuer and the clients; examine only the settings and the store.")
+@click.option("--ca-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="CA certificates (PEM) for servers.")
 @click.option("--strict", is_flag=True, help="Warnings end with exit code 1 too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def doctor_command(config: Path, offline: bool, ca_file: Path | None, strict: bool, as_json: bool) -> None:
-    """Look at a deployment: settings, store, what answers at the issuer, and the clients' logout addresses.
+    """Examine a deployment: settings, store, the responses at the issuer, and the clients' logout URIs.
 
-    Each finding says what it breaks and how to mend it. Nothing is changed (but a short-lived record, to see whether
-    the store can be written), and nobody is signed out. Exit code 0 when there is no
-    problem, 1 when there is one, 2 when CONFIG.yaml is bad.
+    Each finding has its impact and a fix. Nothing is changed (except a short-lived record, to test whether the store can be
+    written), and no user is signed out. Exit code 0 if there is no problem, 1 if there is one, 2 if CONFIG.yaml is invalid.
     """
     settings = load_settings_or_exit(config)
     from ..server.doctor import Severity, diagnose

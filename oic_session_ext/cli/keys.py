@@ -1,4 +1,4 @@
-"""`keys list`, `rotate`: the signing keys, of which no command shows more than their public names."""
+"""`keys list`, `rotate`: the signing keys; commands show only their public names."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ def _cells(keys: SigningKeys, one: str) -> Sequence[str]:
 _KEYS = RotatedKind(
     pick=lambda shared: shared.keys,
     cells=_cells,
-    lost="RPs that do not know the new keys yet refuse ID Tokens, and those of keys that are taken away prove nothing at a logout.",
+    lost="RPs without the new keys refuse ID Tokens, and ID Tokens of removed keys are not accepted at a logout.",
 )
 
 _LIST = """List the signing keys of CONFIG.yaml: thumbprint, kid, algorithm, use and state."""
 
-_ROTATE = """Put new keys in the place of those in use, in three stages that nobody notices.
+_ROTATE = """Replace the keys in use in three stages, without an effect for users.
 
-Without an option: make a new key of each kind, which is published and not used. With --promote, when every RP can know them: sign with
-them. With --retire, when no session lives whose ID Tokens the old ones signed: take the old ones away. Each stage is refused while it is
-too early, and says from when on it is possible. Where the keys are an environment variable, its new value is printed.
+Without an option: generate a new key of each kind, which is published but not used. With --promote, when every RP can have the new keys:
+sign with them. With --retire, when all sessions with ID Tokens of the old keys have ended: remove the old keys. A stage that is too early
+is refused, with the time from which it is possible. If the keys are an environment variable, its new value is printed.
 """
 
 
 @click.group("keys")
 def keys_group() -> None:
-    """The keys that the servers of a settings file sign with."""
+    """The signing keys of the servers of a settings file."""
 
 
 keys_group.add_command(list_command(_KEYS, _LIST))

@@ -1,4 +1,4 @@
-"""`migrate`: bring the tables of a SQL store to this version, before the servers of it are started."""
+"""`migrate`: upgrade the tables of a SQL store to this version, before its servers are started."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .config_file import BAD_SETTINGS_EXIT_CODE, config_argument, load_settings_
 @click.command("migrate")
 @config_argument
 def migrate_command(config: Path) -> None:
-    """Make the tables of the store that CONFIG.yaml names, or bring them to this version; servers of the version before may go on."""
+    """Create the tables of the store in CONFIG.yaml, or upgrade them to this version; servers of the previous version may run on."""
     settings = load_settings_or_exit(config)
     from ..store import migrate
 

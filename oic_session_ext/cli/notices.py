@@ -1,4 +1,4 @@
-"""`notices list`, `show`, `resend`, `drop`: which RPs still have to be told of ended sessions, and which could not be."""
+"""`notices list`, `show`, `resend`, `drop`: administration of pending and undeliverable logout notices."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _state_option = click.option("--state", type=click.Choice(["pending", "undeliver
 
 
 def _limit_option(default: int) -> Callable[[_Command], _Command]:
-    return click.option("--limit", type=click.IntRange(min=1), default=default, show_default=True, help="So many at most, those due first.")
+    return click.option("--limit", type=click.IntRange(min=1), default=default, show_default=True, help="At most so many, by due time.")
 
 
 @click.group("notices")
 def notices_group() -> None:
-    """The logout notices in the store of a settings file: clients that still have to be told, and those that could not be."""
+    """The pending and undeliverable logout notices in the store of a settings file."""
 
 
 @notices_group.command("list")
@@ -43,9 +43,9 @@ def notices_group() -> None:
 @_limit_option(100)
 @_json_option
 def list_command(config: Path, state: str | None, client_id: str | None, limit: int, as_json: bool) -> None:
-    """List notices, those due first first. Delivered ones are not kept.
+    """List notices by due time. Delivered ones are not kept.
 
-    A line has, between tabs: id, state, client, user, reason, when the session ended, attempts, when it is due, and the last problem.
+    The columns, separated by tabs, are: id, state, client, user, reason, end of the session, attempts, due time, and the last problem.
     """
     with _administration(config) as administration:
         found = administration.find(_criteria(state=state, client_id=client_id), limit + 1)
@@ -60,11 +60,11 @@ def list_command(config: Path, state: str | None, client_id: str | None, limit: 
 @click.argument("notice_id", metavar="ID")
 @_json_option
 def show_command(config: Path, notice_id: str, as_json: bool) -> None:
-    """Show one notice. Exit code 1 when there is none: it was delivered, or dropped."""
+    """Show a notice. Exit code 1 if it does not exist, because it was delivered or dropped."""
     with _administration(config) as administration:
         found = administration.find(_criteria(ids=(notice_id,)), 1)
         if not found:
-            raise click.ClickException("there is no such notice")
+            raise click.ClickException("the notice does not exist")
         facts = _facts(found[0])
         click.echo(json_line(facts) if as_json else "\n".join(f"{name}: {_shown(name, value)}" for name, value in facts.items()))
 
@@ -75,20 +75,20 @@ def show_command(config: Path, notice_id: str, as_json: bool) -> None:
 @_client_option
 @click.option("--all", "is_all", is_flag=True, help="Every undeliverable notice.")
 @_limit_option(10_000)
-@click.option("--dry-run", is_flag=True, help="Say which notices would be sent; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Only print which notices would be sent.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_json_option
 def resend_command(
     config: Path, ids: tuple[str, ...], client_id: str | None, is_all: bool, limit: int, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
-    """Send undeliverable notices again: those of these IDs, of a client, or all. A running server or `deliver` does it at once.
+    """Send undeliverable notices again: those with these IDs, of a client, or all. A running server or `deliver` sends them at once.
 
-    Front-channel notices (problem `needs_browser`) are left as they are: only the user's browser could tell their clients. Exit code 1
-    when an ID names one that cannot be sent.
+    Front-channel notices (problem `needs_browser`) do not change, because only the user's browser could notify their clients. Exit code 1
+    if a notice with one of the IDs cannot be sent.
     """
     with _administration(config) as administration:
         if not ids and client_id is None and not is_all:
-            raise click.UsageError("say which notices: at least one ID, --client, or --all")
+            raise click.UsageError("select the notices: at least one ID, --client, or --all")
         found = administration.find(_criteria(ids=ids, client_id=client_id, state="undeliverable"), limit)
         sendable = [notice for notice in found if notice.channel == "backchannel"]
         _ask("Send", sendable, dry_run or yes)
@@ -99,7 +99,7 @@ def resend_command(
         if len(sendable) < len(found):
             click.echo(f"{counted(len(found) - len(sendable), 'notice')} cannot be sent: they need the user's browser", err=True)
         if ids and len(sent) < len(set(ids)):
-            raise click.ClickException("not every ID names a notice that can be sent again")
+            raise click.ClickException("some IDs have no notice that can be sent again")
 
 
 @notices_group.command("drop")
@@ -109,7 +109,7 @@ def resend_command(
 @_state_option
 @click.option("--all", "is_all", is_flag=True, help="Every notice.")
 @_limit_option(10_000)
-@click.option("--dry-run", is_flag=True, help="Say which notices would go; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Only print which notices would be dropped.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_json_option
 def drop_command(
@@ -123,13 +123,13 @@ def drop_command(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Forget notices: those of these IDs, or those that meet every option given. Their clients are not told.
+    """Drop notices: those with these IDs, or those that meet all given options. Their clients are not notified.
 
-    That there is nothing to drop is no error, so it can be run again after one.
+    If there is nothing to drop, this is not an error, so that a failed command can be repeated.
     """
     with _administration(config) as administration:
         if not ids and client_id is None and state is None and not is_all:
-            raise click.UsageError("say which notices: at least one ID, --client, --state, or --all")
+            raise click.UsageError("select the notices: at least one ID, --client, --state, or --all")
         found = administration.find(_criteria(ids=ids, client_id=client_id, state=state), limit)
         _ask("Drop", found, dry_run or yes)
         for notice in found:
@@ -160,7 +160,7 @@ def _administration(config: Path) -> Iterator[NoticeAdministration]:
 
 
 def _facts(notice: LogoutNotice) -> dict[str, Any]:
-    """Return what is known of a notice; for an undeliverable one `due_at` is until when it is kept."""
+    """Return the fields of a notice; `due_at` of an undeliverable one is the time until which it is kept."""
     return {
         "id": notice.id,
         "state": notice.state.value,

@@ -1,4 +1,4 @@
-"""How commands print what they found: for people and, as JSON, for machines."""
+"""Output of commands: readable text, or JSON for machines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def time_text(instant: int) -> str:
 
 def json_line(facts: dict[str, Any]) -> str:
     """Return facts as one line of JSON."""
-    return json.dumps(facts).replace("\x7f", "\\u007f")  # the one control character that JSON lets pass
+    return json.dumps(facts).replace("\x7f", "\\u007f")  # the only control character that JSON does not escape
 
 
 def counted(count: int, noun: str) -> str:

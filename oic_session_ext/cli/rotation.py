@@ -1,4 +1,4 @@
-"""What `secrets` and `keys` have in common: the list, the stages of a rotation, and the store of a settings file opened for them."""
+"""The common commands of `secrets` and `keys`: the list and the stages of a rotation."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .config_file import BAD_SETTINGS_EXIT_CODE, config_argument, load_settings_
 if TYPE_CHECKING:
     from ..server.operations.shared_secrets import SharedSecret, SharedSecrets
 
-_SERVERS_FOLLOW = "; running servers take it up with their next requests, those whose file is another need a copy"
+_SERVERS_FOLLOW = "; running servers load it with their next requests; servers with another file need a copy"
 
 
 @dataclass(frozen=True, slots=True)
 class RotatedKind:
-    """What the commands of one kind differ in.
+    """The differences between the commands for secrets and for keys.
 
-    `pick` finds it among a server's secrets, `cells` says what is shown of each id, `lost` what `--now` may cost.
+    `pick` selects the kind of a server's secrets, `cells` returns the columns for an id, `lost` is the effect of `--now`.
     """
 
     pick: Callable[[SharedSecrets], SharedSecret[Any]]
@@ -53,12 +53,12 @@ def rotate_command(kind: RotatedKind, about: str) -> click.Command:
     @click.command("rotate", help=about)
     @config_argument
     @click.option("--promote", "stage", flag_value="promote", help="The second stage: use what was added.")
-    @click.option("--retire", "stage", flag_value="retire", help="The last stage: take away what is used no more.")
-    @click.option("--now", "at_once", is_flag=True, help="Do not wait until nobody can notice; for one that has leaked.")
+    @click.option("--retire", "stage", flag_value="retire", help="The last stage: remove what is not used any more.")
+    @click.option("--now", "at_once", is_flag=True, help="Do not wait until this has no effect for users; for a leaked secret or key.")
     @click.option("--yes", is_flag=True, help="Do not ask.")
     def command(config: Path, stage: str | None, at_once: bool, yes: bool) -> None:
         if at_once and stage is None:
-            raise click.UsageError("--now goes with --promote or --retire")
+            raise click.UsageError("--now needs --promote or --retire")
         with opened(config) as shared:
             if at_once and not yes:
                 click.confirm(f"{kind.lost} Go on?", abort=True, err=True)
@@ -69,14 +69,14 @@ def rotate_command(kind: RotatedKind, about: str) -> click.Command:
 
 @contextmanager
 def opened(config: Path) -> Iterator[SharedSecrets]:
-    """Give the secrets and keys of a settings file with its store; what goes wrong becomes a line on stderr and an exit code."""
+    """Yield the secrets and keys of a settings file with its store; convert errors to a line on stderr and an exit code."""
     settings = load_settings_or_exit(config)
     from ..server.operations.shared_secrets import SharedSecrets
     from ..store import open_store
 
     try:
         if settings.store == "memory:":
-            raise ConfigError("store", "is memory:, which only the server itself can see")
+            raise ConfigError("store", "is memory:, which only the server itself can use")
         with closing(open_store(settings.store)) as store:
             yield SharedSecrets(settings, store)
     except ConfigError as err:
@@ -126,7 +126,7 @@ def _state_of(kept: SharedSecret[Any], one: str, now: int) -> str:
         return "in use"
     if one in kept.rotation.announced(kept.held, now):
         if kept.agreement.is_lacked(one, now):
-            return "next, but a running server has not got it"
+            return "next, but a running server does not have it"
         return f"next, may be used from {_time(kept.rotation.may_be_used_at(now))} on"
     until = kept.agreement.lives_until(one, now)
     return "old, may be retired" if until is None else f"old, may be retired from {_time(until)} on"

@@ -1,4 +1,4 @@
-"""`secrets list`, `rotate`: the shared secrets, of which no command shows more than fingerprints."""
+"""`secrets list`, `rotate`: the shared secrets; commands show only their fingerprints."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from .rotation import RotatedKind, list_command, rotate_command
 _SECRETS = RotatedKind(
     pick=lambda shared: shared.secrets,
     cells=lambda _ring, _fingerprint: (),
-    lost="Codes and tokens are refused that a server does not believe yet, or believes no longer; users stay signed in.",
+    lost="Codes and tokens of secrets that a server does not accept yet, or any more, are refused; users stay signed in.",
 )
 
 _LIST = """List the secrets of CONFIG.yaml: fingerprint and state, the one in use first."""
 
-_ROTATE = """Put a new secret in the place of the one in use, in three stages that nobody notices.
+_ROTATE = """Replace the secret in use in three stages, without an effect for users.
 
-Without an option: make a new one that every server believes. With --promote, when all of them have it: use it. With --retire, when nothing
-made with the old one is good any more: take the old one away. Each stage is refused while it is too early, and says from when on it is
-possible. Where the secrets are an environment variable, its new value is printed.
+Without an option: generate a new secret, which every server accepts. With --promote, when all servers have it: use it. With --retire, when
+everything made with the old secret has expired: remove the old secret. A stage that is too early is refused, with the time from which it is
+possible. If the secrets are an environment variable, its new value is printed.
 """
 
 

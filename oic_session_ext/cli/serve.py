@@ -1,4 +1,4 @@
-"""`serve`: run the bundled server until it is told to stop."""
+"""`serve`: run the bundled server until a signal stops it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COUNTS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 @click.command("serve")
 @config_argument
 def serve_command(config: Path) -> None:
-    """Run the OP that CONFIG.yaml describes; Ctrl-C or SIGTERM stops it when the requests under way are answered."""
+    """Run the OP of CONFIG.yaml; Ctrl-C or SIGTERM stops it after the current requests."""
     settings = load_settings_or_exit(config)
     try:
         with _counting_together(settings):
@@ -40,7 +40,7 @@ def serve_command(config: Path) -> None:
 
 @contextmanager
 def _counting_together(settings: ServerSettings) -> Iterator[None]:
-    """Give several processes a folder in which their metrics add up; prometheus_client looks for it when it is loaded."""
+    """Create a folder in which several processes share their metrics; prometheus_client reads the variable when it is loaded."""
     if settings.metrics is None or settings.listen.processes == 1 or _COUNTS_FOLDER in os.environ:
         yield
         return

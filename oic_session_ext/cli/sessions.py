@@ -1,4 +1,4 @@
-"""`sessions list`, `show`, `end`: what an operator does to OP sessions, straight on the store, whether or not servers run."""
+"""`sessions list`, `show`, `end`: administration of OP sessions directly on the store, even if no server runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def _seconds(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
-    """Read a duration as the settings file spells it."""
+    """Parse a duration in the form of the settings file."""
     from ..server.config.types import parse_duration
 
     try:
@@ -35,14 +35,14 @@ def _seconds(_: click.Context, __: click.Parameter, value: str | None) -> int | 
         raise click.BadParameter(str(err)) from err
 
 
-_SID_HELP = "The session in which a client has a share of this sid."
+_SID_HELP = "The session with the RP session of this sid."
 
 
 def _filters(command: _Command) -> _Command:
-    """Give a command the options that `list` and `end` have in common."""
+    """Add the common options of `list` and `end` to a command."""
     for option in (
-        click.option("--older-than", metavar="DURATION", callback=_seconds, help="Sessions that began longer ago: 90s, 30m, 8h, 14d."),
-        click.option("--client", "client_id", metavar="CLIENT_ID", help="Sessions in which this client has a share."),
+        click.option("--older-than", metavar="DURATION", callback=_seconds, help="Sessions older than this: 90s, 30m, 8h, 14d."),
+        click.option("--client", "client_id", metavar="CLIENT_ID", help="Sessions with an RP session of this client."),
         click.option("--user", "uid", metavar="USERNAME", help="Sessions of this user."),
     ):
         command = option(command)
@@ -54,18 +54,18 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print one J
 
 @click.group("sessions")
 def sessions_group() -> None:
-    """The OP sessions in the store of a settings file: who is signed in, and where."""
+    """The OP sessions in the store of a settings file: the signed-in users and their clients."""
 
 
 @sessions_group.command("list")
 @config_argument
 @_filters
-@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Print so many at most, the oldest.")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Print at most so many, the oldest ones.")
 @_json_option
 def list_command(config: Path, uid: str | None, client_id: str | None, older_than: int | None, limit: int, as_json: bool) -> None:
-    """List OP sessions, oldest first, those that meet every option given.
+    """List the OP sessions that meet all given options, oldest first.
 
-    A line has, between tabs: id, user, when it began, when it was last used, until when it lives, and its clients.
+    The columns, separated by tabs, are: id, user, start, last activity, expiry, and clients.
     """
     from ..sessions.administration import SessionCriteria
 
@@ -84,9 +84,9 @@ def list_command(config: Path, uid: str | None, client_id: str | None, older_tha
 @click.option("--sid", help=_SID_HELP)
 @_json_option
 def show_command(config: Path, op_session_id: str | None, sid: str | None, as_json: bool) -> None:
-    """Show one OP session, by its ID or by the sid of a share in it: all but its secrets, and who would be told if it ended.
+    """Show an OP session by its ID or by the sid of an RP session, without its secrets, and the clients to notify at its end.
 
-    Exit code 1 when there is none.
+    Exit code 1 if it does not exist.
     """
     from ..sessions.administration import SessionCriteria
 
@@ -95,7 +95,7 @@ def show_command(config: Path, op_session_id: str | None, sid: str | None, as_js
     with _administration(config) as administration:
         session = next(administration.find(SessionCriteria(op_session_id=op_session_id, sid=sid)), None)
         if session is None:
-            raise click.ClickException("there is no such session")
+            raise click.ClickException("the session does not exist")
         facts = _session_facts(session) | {"rp_sessions": _rp_session_facts(session, administration.plan_end(session))}
         click.echo(json_line(facts) if as_json else "\n".join(_session_paragraph(facts)))
 
@@ -105,19 +105,20 @@ def show_command(config: Path, op_session_id: str | None, sid: str | None, as_js
 @click.option("--id", "op_session_id", metavar="ID", help="The session of this id.")
 @click.option("--sid", help=_SID_HELP)
 @_filters
-@click.option("--dry-run", is_flag=True, help="Say which sessions would end and which clients would be told; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Only print which sessions would end and which clients would be notified.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_json_option
 def end_command(config: Path, dry_run: bool, yes: bool, as_json: bool, older_than: int | None, **criteria: str | None) -> None:
-    """End the OP sessions that meet every criterion given; at least one is needed.
+    """End the OP sessions that meet all given criteria; at least one is required.
 
-    With each go its codes and tokens, except offline refresh tokens; its clients are told over the channels that they registered.
-    On a terminal it asks before. That there is nothing to end is no error, so it can be run again after one.
+    The codes and tokens of each session are deleted, except offline refresh tokens. Its clients are notified over their registered
+    channels.
+    On a terminal the command asks first. If there is nothing to end, this is not an error, so that a failed command can be repeated.
     """
     from ..sessions.administration import SessionCriteria
 
     if older_than is None and not any(value is not None for value in criteria.values()):
-        raise click.UsageError("say which sessions: at least one of --id, --sid, --user, --client, --older-than")
+        raise click.UsageError("select the sessions: at least one of --id, --sid, --user, --client, --older-than")
     wanted = SessionCriteria(created_before=_instant_before(older_than), **criteria)
     with _administration(config) as administration:
         if not (dry_run or yes) and is_terminal():
@@ -129,11 +130,12 @@ def end_command(config: Path, dry_run: bool, yes: bool, as_json: bool, older_tha
             for session in administration.find(wanted):
                 notices = administration.plan_end(session) if dry_run else administration.end(session)
                 if notices is None:
-                    continue  # somebody else was first
+                    continue  # the session has ended meanwhile
                 tally.add(notices)
-                told = _told(notices)
-                click.echo(json_line(_session_facts(session) | {"told": told}) if as_json else _end_line(session, told))
-        finally:  # when the store fails half-way, what has ended has ended
+                channels = _channels_by_client(notices)
+                facts = _session_facts(session) | {"notified_by": channels}
+                click.echo(json_line(facts) if as_json else _end_line(session, channels))
+        finally:  # if the store fails half-way, some sessions have ended
             click.echo(tally.sentence(is_dry=dry_run), err=True)
 
 
@@ -167,7 +169,7 @@ def _instant_before(older_than: int | None) -> int | None:
 
 
 def _session_facts(session: OpSession) -> dict[str, Any]:
-    """Return what may be shown of a session, named one by one so that no secret can slip in."""
+    """Return the printable fields of a session; an explicit list, so that it never includes a secret."""
     return {
         "id": session.id,
         "user": session.uid,
@@ -183,19 +185,25 @@ def _session_facts(session: OpSession) -> dict[str, Any]:
 
 
 def _rp_session_facts(session: OpSession, notices: list[LogoutNotice]) -> list[dict[str, Any]]:
-    told = _told(notices)
+    channels = _channels_by_client(notices)
     return [
-        {"client_id": rp.client_id, "sub": rp.sub, "sid": rp.sid, "created_at": rp.created_at, "told": told.get(rp.client_id, [])}
+        {
+            "client_id": rp.client_id,
+            "sub": rp.sub,
+            "sid": rp.sid,
+            "created_at": rp.created_at,
+            "notified_by": channels.get(rp.client_id, []),
+        }
         for rp in session.rp_sessions
     ]
 
 
-def _told(notices: list[LogoutNotice]) -> dict[str, list[str]]:
-    """Return the channels by client; a client that registered none is not in it."""
-    told: dict[str, list[str]] = {}
+def _channels_by_client(notices: list[LogoutNotice]) -> dict[str, list[str]]:
+    """Return the channels of each client to notify; clients without a registered channel are left out."""
+    channels: dict[str, list[str]] = {}
     for notice in notices:
-        told.setdefault(notice.client_id, []).append(notice.channel.value)
-    return told
+        channels.setdefault(notice.client_id, []).append(notice.channel.value)
+    return channels
 
 
 def _session_line(session: OpSession) -> str:
@@ -206,7 +214,7 @@ def _session_line(session: OpSession) -> str:
             printable(session.uid),
             f"since {time_text(session.created_at)}",
             f"active {time_text(session.last_active_at)}",
-            f"expires {until}" if session.is_live(system_clock()) else f"over since {until}",
+            f"expires {until}" if session.is_live(system_clock()) else f"expired {until}",
             printable(", ".join(rp.client_id for rp in session.rp_sessions)) or "no clients",
         ]
     )
@@ -220,11 +228,11 @@ def _session_paragraph(facts: dict[str, Any]) -> Iterator[str]:
         yield f"client {printable(rp['client_id'])}"
         for name in ("sub", "sid", "created_at"):
             yield f"  {name}: {_shown(name, rp[name])}"
-        yield f"  told by: {', '.join(rp['told']) or 'nothing'}"
+        yield f"  notified by: {', '.join(rp['notified_by']) or 'no channel'}"
 
 
-def _end_line(session: OpSession, told: dict[str, list[str]]) -> str:
-    clients = [f"{rp.client_id} ({', '.join(told.get(rp.client_id, ['not told']))})" for rp in session.rp_sessions]
+def _end_line(session: OpSession, channels: dict[str, list[str]]) -> str:
+    clients = [f"{rp.client_id} ({', '.join(channels.get(rp.client_id, ['not notified']))})" for rp in session.rp_sessions]
     return "\t".join([printable(session.id), printable(session.uid), printable(", ".join(clients)) or "no clients"])
 
 

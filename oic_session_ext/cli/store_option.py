@@ -1,4 +1,4 @@
-"""How a command that works straight on the store opens it, and turns what goes wrong into a line on stderr and an exit code."""
+"""Open the store for a command, and convert errors to a line on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened_store(config: Path) -> Iterator[tuple[ServerSettings, Store]]:
-    """Give a settings file and its store; a bad file or store ends the command with 2, whatever fails later with 1."""
+    """Yield the settings and their store; an invalid file or store ends the command with exit code 2, a later error with 1."""
     settings = load_settings_or_exit(config)
     from ..store import open_store
 
     try:
         if settings.store == "memory:":
-            raise ConfigError("store", "is memory:, which only the server itself can see")
+            raise ConfigError("store", "is memory:, which only the server itself can use")
         with closing(open_store(settings.store)) as store:
             yield settings, store
     except ConfigError as err:

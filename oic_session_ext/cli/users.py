@@ -1,4 +1,4 @@
-"""`users hash`: the line that stands for a password in the settings file."""
+"""`users hash`: print the hash of a password for the settings file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 
 def is_terminal() -> bool:
-    """Return whether somebody can be asked."""
+    """Return whether standard input is a terminal, so that the command can ask questions."""
     return sys.stdin.isatty()
 
 
@@ -21,8 +21,8 @@ def users_group() -> None:
 def hash_command() -> None:
     """Print the `password_hash` line of a password.
 
-    The password is asked for, or read from the first line of standard input when that is not a terminal; it is never an
-    argument, which other users of the machine could see.
+    The command asks for the password, or reads it from the first line of standard input if that is not a terminal. It must
+    not be an argument, which other users of the machine could read.
     """
     from ..server.users import hash_password
 
@@ -33,7 +33,7 @@ def hash_command() -> None:
             password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
         line = hash_password(password)
     except UnicodeError:
-        raise click.ClickException("the password is not UTF-8 text") from None  # the cause repeats a part of it
+        raise click.ClickException("the password is not UTF-8 text") from None  # the cause contains a part of it
     except ValueError as err:
         raise click.ClickException(str(err)) from err
     click.echo(line)

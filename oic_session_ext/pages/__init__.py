@@ -1,7 +1,7 @@
-"""The pages people see, and the headers that go with them.
+"""The pages for users, with their headers.
 
-The last step of a request: a use case has decided, the server picks a page, `Pages` turns it into bytes and headers.
-Knows no web framework and no pyoidc.
+The last step of a request: after the decision of a use case, the server selects a page, and `Pages` renders it to bytes and
+headers. This package does not depend on a web framework or on pyoidc.
 """
 
 from __future__ import annotations

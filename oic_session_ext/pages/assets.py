@@ -1,6 +1,6 @@
-"""Stylesheet, scripts and images, read once at start and served under names that contain their hash.
+"""Stylesheet, scripts and images, read once at start and served under names with their hash.
 
-A name changes with its content, so browsers may keep an asset for a year and never show an old one.
+The name changes with the content, so that browsers can cache an asset for a year and never use an outdated one.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ CONTENT_TYPES = {
     ".webp": "image/webp",
     ".ico": "image/x-icon",
 }
-"""What an asset may be; files of other types in the folder are not served."""
+"""The types of assets; files of other types in the folder are not served."""
 
 
 @dataclass(frozen=True)
 class Asset:
-    """One file as it is sent: `headers` are complete, Content-Type included."""
+    """A file to send: `headers` are complete, including Content-Type."""
 
     content: bytes
     content_type: str
@@ -33,7 +33,7 @@ class Asset:
 
 
 class Assets:
-    """The assets of some folders; a file in a later folder takes the place of its namesake in an earlier one."""
+    """The assets of some folders; a file in a later folder replaces the file of the same name in an earlier one."""
 
     def __init__(self, base: str, folders: Iterable[Traversable]) -> None:
         self._base = base.rstrip("/")
@@ -46,9 +46,9 @@ class Assets:
                 self._add(name, file.read_bytes(), content_type)
 
     def url(self, name: str) -> str:
-        """The URL of the asset with this plain name (`style.css`).
+        """Return the URL of the asset with this plain name (`style.css`).
 
-        Raises: LookupError: there is no such asset.
+        Raises: LookupError: the asset does not exist.
         """
         try:
             return f"{self._base}/{self._hashed_names[name]}"
@@ -56,7 +56,7 @@ class Assets:
             raise LookupError(f"no asset is called {name!r}") from None
 
     def get(self, hashed_name: str) -> Asset | None:
-        """The asset that is served under this hashed name, None when there is none."""
+        """Return the asset of this hashed name, or None."""
         return self._assets.get(hashed_name)
 
     def _add(self, name: str, content: bytes, content_type: str) -> None:
@@ -71,6 +71,6 @@ def _asset_headers(content_type: str) -> list[tuple[str, str]]:
         ("Content-Type", content_type),
         ("Cache-Control", "public, max-age=31536000, immutable"),
         ("X-Content-Type-Options", "nosniff"),
-        # An SVG that is opened by its own address is a document; this keeps any script in it from running.
+        # An SVG that is opened by its own URL is a document; this header blocks scripts in it.
         ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
     ]

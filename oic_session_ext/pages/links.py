@@ -1,6 +1,6 @@
-"""Which URLs may stand in a page: a last check behind those made at registration (SEC-11).
+"""URLs that are allowed in a page: a last check after those at registration (SEC-11).
 
-All are Jinja2 filters; escaping stays the template's autoescape.
+All functions are Jinja2 filters; the template's autoescape does the escaping.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ABSOLUTE_URI = re.compile(r"[a-z][a-z0-9+.-]*:[^\x00-\x1f\x7f]+", re.IGNORECASE
 
 
 def form_action(value: object) -> str:
-    """`value`, if a form may be sent there: a path of this server, or an http(s) URL.
+    """Return `value` if a form may be sent there: a path of this server, or an http(s) URL.
 
     Raises: ValueError: it is anything else, such as a `javascript:` URL.
     """
@@ -29,7 +29,7 @@ def form_action(value: object) -> str:
 
 
 def frame_uri(value: object) -> str:
-    """`value`, if a page may frame it: an http(s) URL.
+    """Return `value` if a page may frame it: an http(s) URL.
 
     Raises: ValueError: it is anything else.
     """
@@ -40,9 +40,9 @@ def frame_uri(value: object) -> str:
 
 
 def redirect_uri(value: object) -> str:
-    """`value`, if a page may lead there after a logout: an absolute URI, a native application's own scheme too.
+    """Return `value` if a page may link there after a logout: an absolute URI, also with a native application's own scheme.
 
-    Raises: ValueError: it is anything else, or would run as script or show what somebody else wrote as ours.
+    Raises: ValueError: it is anything else, or it would run as a script or show foreign content as the OP's.
     """
     uri = str(value)
     if not _ABSOLUTE_URI.fullmatch(uri) or uri.partition(":")[0].lower() in NEVER_A_TARGET:
@@ -51,7 +51,7 @@ def redirect_uri(value: object) -> str:
 
 
 def https_link(value: object) -> str | None:
-    """`value`, if it is an https URL with a host that may be offered as a link; None when it is not."""
+    """Return `value` if it is an https URL with a host, which may be a link; otherwise None."""
     if not isinstance(value, str) or re.search(r"[\s\x00-\x1f\x7f\\]", value):
         return None
     try:

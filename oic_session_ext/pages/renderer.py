@@ -1,6 +1,6 @@
-"""From a page's name and its values to the bytes and headers that are sent.
+"""Render a page's name and values to bytes and headers.
 
-Templates, sentences and assets are read once, at start; a deployer's folder may replace each of them.
+Templates, texts and assets are read once at start; a deployer's folder may replace each of them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .links import form_action, frame_uri, https_link, redirect_uri
 from .security_headers import ANY_TARGET, page_headers
 from .texts import Texts
 
-# Where an RP's own answer to the form leads is the RP's affair, and Chromium would apply form-action to it.
+# The RP decides where its response to the form redirects, and Chromium would apply form-action to this redirect.
 _SENT_TO_AN_RP = frozenset({"form_post"})
 
 
 @dataclass(frozen=True)
 class Page:
-    """An answer that is ready to be sent; `headers` are complete but for cookies and Content-Length."""
+    """A response that is ready to be sent; `headers` are complete except cookies and Content-Length."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -35,10 +35,10 @@ class Page:
 class Pages:
     """All pages of the OP.
 
-    `asset_base` is the path under which the server answers `asset`. `override` is a folder with any of `templates/`, `static/`
-    and `locale/`: a template or asset in it takes the place of ours with the same name, a sentence of ours with the same key.
+    `asset_base` is the path under which the server serves `asset`. `override` is a folder with any of `templates/`, `static/`
+    and `locale/`: its templates and assets replace the built-in ones of the same name, its texts those with the same key.
 
-    Raises: NotADirectoryError: `override` is no folder. jinja2.TemplateSyntaxError: a template cannot be compiled.
+    Raises: NotADirectoryError: `override` is not a folder. jinja2.TemplateSyntaxError: a template cannot be compiled.
     """
 
     def __init__(self, *, asset_base: str = "/assets", override: Path | None = None) -> None:
@@ -64,11 +64,11 @@ class Pages:
         img_src: Sequence[str] = (),
         **context: object,
     ) -> Page:
-        """The page called `name`, in the first of `ui_locales` that there is, else in English.
+        """Return the page `name` in the first available language of `ui_locales`, else in English.
 
-        `form_targets`: URIs to which the page's form leads by redirects, such as an RP's `redirect_uri`; `("*",)` allows all
+        `form_targets`: URIs to which the page's form redirects, such as an RP's `redirect_uri`; `("*",)` allows all
         (see `content_security_policy`). `frame_src`: URIs that the page frames. `img_src`: URIs of images that are not the OP's own.
-        `context`: the template's values, each of which must be given.
+        `context`: the template's values; all are required.
 
         Raises: LookupError: no page has this name. jinja2.UndefinedError: a value is missing.
             ValueError: an action is neither a path nor an http(s) URL; something else is framed or led to that must not be.
@@ -86,35 +86,35 @@ class Pages:
             frame_src=frame_src,
             img_src=img_src,
         )
-        # A lone surrogate (half-decoded input) has no UTF-8: it becomes "?", not a failed request.
+        # A lone surrogate (half-decoded input) has no UTF-8 form: it becomes "?", so that the request does not fail.
         return Page(status, headers, html.encode("utf-8", errors="replace"))
 
     @property
     def languages(self) -> list[str]:
-        """The BCP 47 tags of the languages that the pages can be in."""
+        """The BCP 47 tags of the available languages."""
         return self._texts.tags
 
     def text(self, key: str, ui_locales: Sequence[str] = ()) -> str:
-        """The sentence with this key as plain text, its `{places}` unfilled.
+        """Return the text of this key as plain text, with its `{placeholders}`.
 
-        Raises: KeyError: there is no such sentence.
+        Raises: KeyError: there is no such text.
         """
         return self._texts.language(ui_locales).sentences[key]
 
     def asset_url(self, name: str) -> str:
-        """The URL of an asset by its plain name: `style.css` gives `/assets/style.<hash>.css`.
+        """Return the URL of an asset by its plain name: `style.css` gives `/assets/style.<hash>.css`.
 
-        Raises: LookupError: there is no such asset.
+        Raises: LookupError: the asset does not exist.
         """
         return self._assets.url(name)
 
     def asset(self, file_name: str) -> Asset | None:
-        """The asset served under this hashed file name, None when there is none (answer 404)."""
+        """Return the asset of this hashed file name; None if it does not exist (respond 404)."""
         return self._assets.get(file_name)
 
 
 class _CompiledOnce(BytecodeCache):
-    """Keeps what this process has compiled, so that a further OP in it costs nothing; Jinja asks by the template's source."""
+    """A cache of compiled templates for all OPs in this process; Jinja looks them up by the template's source."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], bytes] = {}
@@ -132,7 +132,7 @@ _COMPILED = _CompiledOnce()
 
 
 def _compile(loader: BaseLoader, assets: Assets) -> dict[str, Template]:
-    """Every page by its name. All are compiled now, so a broken override stops the start and not a sign-in."""
+    """Compile every page and return them by name, so that a broken override fails at start and not at a sign-in."""
     environment = Environment(
         loader=loader,
         autoescape=True,

@@ -1,6 +1,6 @@
-"""The headers of every page: what the browser may load, frame, send and keep (SEC-01, SEC-11, RFC 9700 4.16).
+"""The headers of every page: what the browser may load, frame, send and store (SEC-01, SEC-11, RFC 9700 4.16).
 
-The check-session iframe is no page in this sense: it must be framed and cached, and has headers of its own.
+The check-session iframe is not such a page: it must be framed and cached, and has its own headers.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 ANY_TARGET = "*"
-"""As the only form target: where the form's redirects lead is not known, so they are not restricted."""
+"""As the only form target: the targets of the form's redirects are unknown and therefore not restricted."""
 
 _HOST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 NEVER_A_TARGET = frozenset({"about", "blob", "data", "file", "filesystem", "javascript", "vbscript", "view-source"})
-"""Schemes that lead to script, to what somebody wrote into the URI itself, or to the user's own files."""
+"""Schemes that run scripts, show content from the URI itself, or open the user's own files."""
 
 
 def page_headers(
@@ -25,9 +25,9 @@ def page_headers(
     frame_src: Iterable[str] = (),
     img_src: Iterable[str] = (),
 ) -> list[tuple[str, str]]:
-    """The complete headers of an HTML page, Content-Type included.
+    """Return the complete headers of an HTML page, including Content-Type.
 
-    `form_targets`, `frame_src` and `img_src` are URIs, of which the origin is used; see `content_security_policy`.
+    The origins of the URIs `form_targets`, `frame_src` and `img_src` are used; see `content_security_policy`.
     """
     policy = content_security_policy(has_script=has_script, form_targets=form_targets, frame_src=frame_src, img_src=img_src)
     return [
@@ -35,21 +35,21 @@ def page_headers(
         ("Content-Security-Policy", policy),
         ("X-Frame-Options", "DENY"),
         ("Cache-Control", "no-store"),
-        # Under no-referrer a browser sends "Origin: null" with a form, so a check of Origin would refuse our own forms, and an
-        # RP would refuse the OP's form_post. strict-origin sends the true Origin and, as Referer, no path and no query.
+        # With no-referrer, a browser sends "Origin: null" with a form: a check of Origin would refuse the OP's own forms, and
+        # an RP would refuse the OP's form_post. strict-origin sends the real Origin, and a Referer without path and query.
         ("Referrer-Policy", "strict-origin" if has_form else "no-referrer"),
         ("X-Content-Type-Options", "nosniff"),
-        # No Cross-Origin-Opener-Policy: an RP that signs in through a popup would find window.opener gone.
+        # No Cross-Origin-Opener-Policy: in an RP's sign-in popup, window.opener would be null.
         ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
     ]
 
 
 def content_security_policy(*, has_script: bool, form_targets: Iterable[str], frame_src: Iterable[str], img_src: Iterable[str] = ()) -> str:
-    """A policy under which a page loads its own stylesheet, images and (if it has one) script, and nothing else but what is named.
+    """Return a policy for a page with its own stylesheet, images and script (if it has one), and the given URIs only.
 
-    `form_targets`: Chromium applies `form-action` to every redirect that answers a form, so a page whose form ends in a redirect
-    to an RP names that RP's URI here. An RP that redirects on, to an origin not named, is blocked there; `("*",)` leaves
-    `form-action` out and lets it.
+    `form_targets`: Chromium applies `form-action` to every redirect after a form, so that a page whose form redirects to an RP
+    needs that RP's URI here. A further redirect by the RP to another origin is blocked; `("*",)` omits `form-action` and
+    allows it.
     """
     targets = list(form_targets)
     directives = ["default-src 'none'", "style-src 'self'", " ".join(["img-src 'self'", *_sources(img_src)])]
@@ -64,10 +64,10 @@ def content_security_policy(*, has_script: bool, form_targets: Iterable[str], fr
 
 
 def csp_source(uri: str) -> str | None:
-    """The narrowest CSP source that covers `uri`; None when it has none or must not have one.
+    """Return the narrowest CSP source that matches `uri`; None if it has none or must not have one.
 
-    An origin for http(s), `scheme:` for the private scheme of a native application (RFC 8252, 7.1). A relative URI is
-    covered by `'self'` and has none.
+    The source is an origin for http(s), and `scheme:` for the private scheme of a native application (RFC 8252, 7.1). A
+    relative URI has none, because `'self'` matches it.
     """
     try:
         parts = urlsplit(uri)
@@ -81,7 +81,7 @@ def csp_source(uri: str) -> str | None:
     if host is None:
         return None
     if ":" in host:
-        return f"{parts.scheme}:"  # the CSP grammar has no way to write an IPv6 address
+        return f"{parts.scheme}:"  # the CSP grammar cannot express an IPv6 address
     if not _HOST.fullmatch(host):
         return None
     return f"{parts.scheme}://{host}" if port is None else f"{parts.scheme}://{host}:{port}"

@@ -1,6 +1,6 @@
-"""Every sentence of the pages, by key and language; the templates hold none.
+"""The texts of the pages by key and language; the templates have none.
 
-A language is one JSON file of `locale/`, named by its BCP 47 tag. English is complete, others may be partial.
+Each language is a JSON file in `locale/`, named by its BCP 47 tag. English is complete; others may be partial.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DEFAULT_LANGUAGE = "en"
 
 
 class Language:
-    """The sentences of one language, by key; `tag` is its BCP 47 tag."""
+    """The texts of one language, by key; `tag` is its BCP 47 tag."""
 
     def __init__(self, tag: str, sentences: Mapping[str, str]) -> None:
         self.tag = tag
@@ -25,20 +25,20 @@ class Language:
         self._escaped = {key: escape(sentence) for key, sentence in sentences.items()}
 
     def has(self, key: str) -> bool:
-        """Whether there is a sentence under this key."""
+        """Return whether this key has a text."""
         return key in self.sentences
 
     def html(self, key: str, **values: object) -> Markup:
-        """The sentence as HTML: it and the values put into its `{places}` are escaped, unless a value is Markup already.
+        """Return the text as HTML. The text and the values of its `{placeholders}` are escaped, except values of type Markup.
 
-        Raises: KeyError: there is no such sentence, or no value for one of its places.
+        Raises: KeyError: there is no such text, or a placeholder has no value.
         """
         sentence = self._escaped[key]
         return sentence.format(**values) if "{" in sentence else sentence
 
 
 class Texts:
-    """The languages found in some folders; a sentence in a later folder takes the place of the same one in an earlier."""
+    """The languages in some folders; a text in a later folder replaces the text of the same key in an earlier one."""
 
     def __init__(self, folders: Iterable[Traversable]) -> None:
         sentences: dict[str, dict[str, str]] = {}
@@ -51,13 +51,13 @@ class Texts:
 
     @property
     def tags(self) -> list[str]:
-        """The tags of the languages that there are, sorted."""
+        """The tags of the available languages, sorted."""
         return sorted(language.tag for language in self._languages.values())
 
     def language(self, ui_locales: Sequence[str]) -> Language:
-        """The first of the wanted languages that we have, else English; unknown tags are no error (OIDCRIL-2).
+        """Return the first available language of `ui_locales`, else English; unknown tags are not an error (OIDCRIL-2).
 
-        A tag is matched by the look-up of RFC 4647, 3.4: `de-CH-1996`, then `de-CH`, then `de`.
+        A tag is matched by the lookup of RFC 4647, 3.4: `de-CH-1996`, then `de-CH`, then `de`.
         """
         for tag in ui_locales:
             for form in fallbacks(tag.lower()):

@@ -1,4 +1,4 @@
-"""The clients of the bundled server: those of the settings file, and those that registered themselves."""
+"""The clients of the bundled server: those of the settings file, and dynamically registered ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OWN_URI_LISTS = ("redirect_uris", "post_logout_redirect_uris")
 
 
 class ServerClients(BaseClientDatabase):
-    """pyoidc's client database: static clients live in memory, registered ones in the store."""
+    """pyoidc's client database: static clients are in memory, dynamically registered ones in the store."""
 
     def __init__(self, static: tuple[ClientSettings, ...], store: Store) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class ServerClients(BaseClientDatabase):
         self._static_origins = frozenset(origin for metadata in self._static.values() for origin in origins_of(metadata))
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """Return a client's metadata as pyoidc wants it. Raises: KeyError: it is not registered."""
+        """Return a client's metadata in pyoidc's form. Raises: KeyError: the client is not registered."""
         if key in self._static:
             return self._static[key]
         scope = current_scope()
@@ -46,13 +46,13 @@ class ServerClients(BaseClientDatabase):
         return dict(found.metadata)
 
     def __setitem__(self, key: str, value: Mapping[str, Any]) -> None:
-        """Keep a registered client. Raises: KeyError: the name belongs to a client of the settings file."""
+        """Store a dynamically registered client. Raises: KeyError: the id belongs to a client of the settings file."""
         if key in self._static:
             raise KeyError(key)
         self._uow().put_client(Client(key, dict(value), origins_of(value)))
 
     def __delitem__(self, key: str) -> None:
-        """Forget a registered client. Raises: KeyError: it belongs to the settings file."""
+        """Remove a dynamically registered client. Raises: KeyError: the client is in the settings file."""
         if key in self._static:
             raise KeyError(key)
         self._uow().delete_client(key)
@@ -66,15 +66,15 @@ class ServerClients(BaseClientDatabase):
         return ((key, self[key]) for key in self.keys())
 
     def of_settings(self) -> list[Mapping[str, Any]]:
-        """Return the metadata of the clients that the settings file names."""
+        """Return the metadata of the clients in the settings file."""
         return list(self._static.values())
 
     def is_origin(self, origin: str) -> bool:
-        """Return whether some client has a redirect URI of this web origin."""
+        """Return whether a client has a redirect URI of this web origin."""
         return origin in self._static_origins or self._store.is_client_origin(origin)
 
     def as_pyoidc(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
-        """Return client metadata in pyoidc's shape: each redirect URI as `(uri, None)`, so that its exact text is kept."""
+        """Return client metadata in pyoidc's form: each redirect URI as `(uri, None)`, which preserves its exact text."""
         shaped = dict(metadata)
         for name in _OWN_URI_LISTS:
             shaped[name] = [[uri, None] for uri in metadata.get(name) or ()]
@@ -91,13 +91,13 @@ class ServerClients(BaseClientDatabase):
 
 
 def _pairwise_salt(store: Store) -> str:
-    """Return the secret that keeps pairwise `sub` values from being guessed: one for the cluster, for ever, whatever is rotated."""
+    """Return the salt that makes pairwise `sub` values unguessable; the cluster keeps one for ever, also across rotations."""
     for _ in range(3):
         if known := store.fact(_SALT):
             return known
         with suppress(Conflict):  # another server was first
             store.commit([ClaimFact(_SALT, secrets.token_urlsafe(32))])
-    raise StoreUnavailable("the pairwise salt cannot be kept")
+    raise StoreUnavailable("the pairwise salt cannot be stored")
 
 
 def origins_of(metadata: Mapping[str, Any]) -> frozenset[str]:

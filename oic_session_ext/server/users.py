@@ -1,6 +1,6 @@
-"""The users of the settings file: is this password theirs, and what may clients learn about them?
+"""The users of the settings file: their passwords and claims.
 
-The login page asks `verify`; userinfo and ID Tokens ask `claims`.
+The login page uses `verify`; UserInfo and ID Tokens use `claims`.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from ..web.parameters import has_control_characters
 from .config.user import UserSettings, normalize_login_text, normalize_username
 
 MAX_PASSWORD_BYTES = 1024
-"""A longer password is refused unread; it bounds what one request can make the server hash."""
+"""A longer password is refused without hashing, which limits the cost of one request."""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who has proved who they are."""
+    """An authenticated user."""
 
     uid: str
     claims: Mapping[str, Any]
 
 
 class UserDirectory:
-    """Knows the users, and answers as slowly for an unknown user name as for a known one.
+    """The users; verification takes the same time for unknown user names as for known ones.
 
-    So that nobody learns from the time of an answer who has an account, an unknown user's password is checked too, against
-    a hash that nothing matches, with the parameters of the first user's.
+    The password of an unknown user is verified too, against a hash that no password matches, with the parameters of the
+    first user's hash. Therefore the response time does not reveal which user names exist.
     """
 
     def __init__(self, users: Sequence[UserSettings]) -> None:
@@ -44,27 +44,27 @@ class UserDirectory:
         self.claim_locales = frozenset(name.partition("#")[2] for name in names) - {""}
         self._passwords = {user.username: _stored_password(user) for user in users}
         hashed = next((stored for stored in self._passwords.values() if isinstance(stored, str)), None)
-        self._nobody: str | bytes = secrets.token_bytes(32) if hashed is None else _without_match(hashed)
+        self._unmatchable: str | bytes = secrets.token_bytes(32) if hashed is None else _without_match(hashed)
 
     def verify(self, username: str, password: str) -> User | None:
-        """Return the user whose name and password these are, None when they are nobody's.
+        """Return the user with this name and password, or None if there is none.
 
-        Both are compared in Unicode's NFC form, user names with regard to case and without the white space around them.
+        Both are compared in Unicode's NFC form; user names are case-sensitive and stripped of surrounding white space.
         """
         uid = normalize_username(username)
         try:
             given = normalize_login_text(password).encode()
-        except UnicodeEncodeError:  # a lone surrogate: no keyboard types it
+        except UnicodeEncodeError:  # a lone surrogate, which no keyboard produces
             return None
         if len(given) > MAX_PASSWORD_BYTES:
             return None
-        stored = self._passwords.get(uid, self._nobody)
+        stored = self._passwords.get(uid, self._unmatchable)
         if not _is_match(stored, given) or uid not in self._claims:
             return None
         return User(uid, self._claims[uid])
 
     def claims(self, uid: str) -> Mapping[str, Any] | None:
-        """Return what clients may learn about a user, None when there is no such user (any more)."""
+        """Return the claims of a user, or None if the user does not exist (any more)."""
         return self._claims.get(uid)
 
 
@@ -77,7 +77,7 @@ def hash_password(password: str) -> str:
     if has_control_characters(password):
         raise ValueError("a password must not have control characters: the login form refuses them")
     if not 0 < len(given) <= MAX_PASSWORD_BYTES:
-        raise ValueError(f"a password has 1 to {MAX_PASSWORD_BYTES} bytes")
+        raise ValueError(f"a password must have 1 to {MAX_PASSWORD_BYTES} bytes")
     return argon2.PasswordHasher().hash(given)
 
 
@@ -85,13 +85,13 @@ def _stored_password(user: UserSettings) -> str | bytes:
     """Return an argon2 line as text, or the digest of a benchmark's plain password as bytes."""
     if user.password is not None:
         return _digest(normalize_login_text(user.password.get_secret_value()).encode())
-    assert user.password_hash is not None  # UserSettings saw to it
+    assert user.password_hash is not None  # verified by UserSettings
     return user.password_hash
 
 
 def _is_match(stored: str | bytes, given: bytes) -> bool:
     if isinstance(stored, bytes):
-        return hmac.compare_digest(stored, _digest(given))  # digests are of one length, so none is told by the time
+        return hmac.compare_digest(stored, _digest(given))  # digests have equal length, so the time reveals nothing
     try:
         return argon2.PasswordHasher().verify(stored, given)
     except argon2.exceptions.VerifyMismatchError:
@@ -103,6 +103,6 @@ def _digest(password: bytes) -> bytes:
 
 
 def _without_match(encoded: str) -> str:
-    """Return an argon2 line of the same cost whose digest is random, so that no known password leads to it."""
+    """Return an argon2 line of the same cost with a random digest, which no known password matches."""
     digest = secrets.token_bytes(argon2.extract_parameters(encoded).hash_len)
     return f"{encoded.rpartition('$')[0]}${base64.b64encode(digest).decode().rstrip('=')}"

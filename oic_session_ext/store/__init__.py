@@ -1,4 +1,4 @@
-"""Where sessions, grants, clients, consents and notices are kept: one contract, several engines."""
+"""Storage of sessions, grants, clients, consents and notices: one contract, several engines."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ _ALLOWED = (
 
 
 def open_store(url: str) -> Store:
-    """Open the store that a URL names: in memory (gone when the process ends), on SQLite, PostgreSQL, Redis or Valkey.
+    """Open the store of a URL: in memory (lost when the process ends), on SQLite, PostgreSQL, Redis or Valkey.
 
     The forms are `memory:`, `sqlite:///PATH`, `postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE` and
-    `redis://HOST:PORT/DATABASE`. A process that forks opens it afterwards, in each child: connections are not carried over.
+    `redis://HOST:PORT/DATABASE`. A process that forks must open the store in each child, after the fork, because
+    connections cannot be inherited.
 
     Raises:
-        ConfigError: the URL names no engine, or the engine refuses what is there; tables of an older version are for `migrate`.
+        ConfigError: the URL names no known engine, or the database is unsuitable, for example its tables are of an
+            older version (call `migrate` first).
         StoreUnavailable: the database cannot be read or written now.
     """
     if url == "memory:":
@@ -52,12 +54,12 @@ def open_store(url: str) -> Store:
 
 
 def migrate(url: str) -> Migrated:
-    """Bring the tables of a SQL store to the version of this package; make them where there are none.
+    """Upgrade the tables of a SQL store to the version of this package, or create them.
 
-    Servers of the version before may go on meanwhile; nothing happens when the tables are as they should be.
+    Servers of the previous version may run during the upgrade. If the tables are up to date, nothing is changed.
 
     Raises:
-        ConfigError: the store has no tables, or they are of a version that this package does not know.
+        ConfigError: the engine has no tables, or they are of a version that this package does not know.
         StoreUnavailable: the database cannot be read or written now; nothing was changed.
     """
     if (path := _sqlite_path(url)) is not None:
@@ -79,13 +81,13 @@ def _sqlite_path(url: str) -> Path | None:
 
 def _need_psycopg() -> None:
     try:
-        import psycopg  # noqa: F401 -- an extra of this package, so that it is not needed where SQLite is enough
+        import psycopg  # noqa: F401 -- an optional extra of this package
     except ImportError as err:
         raise ConfigError("store", "PostgreSQL needs psycopg: pip install 'oic_session_ext[postgresql]'") from err
 
 
 def _need_redis() -> None:
     try:
-        import redis  # noqa: F401 -- an extra, as psycopg is
+        import redis  # noqa: F401 -- an optional extra, like psycopg
     except ImportError as err:
         raise ConfigError("store", "Redis needs redis-py: pip install 'oic_session_ext[redis]'") from err

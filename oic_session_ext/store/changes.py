@@ -1,4 +1,4 @@
-"""The changes that a commit is made of: one frozen class per change."""
+"""The changes of which a commit consists: one frozen class for each."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ..model import Client, Consent, EphemeralRecord, Grant, LogoutNotice, OpSes
 
 @dataclass(frozen=True, slots=True)
 class PutOpSession:
-    """Keep a new OP session (its `rp_sessions` too). Condition: its id, its cookie_digest and each `sid` in it are new."""
+    """Store a new OP session with its `rp_sessions`. Condition: its id, its cookie_digest and each `sid` in it are new."""
 
     session: OpSession
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateOpSession:
-    """Replace an OP session's own fields, not its RP sessions, and count its version up by one; when it was created stays.
+    """Replace an OP session's own fields and increment its version. Its RP sessions and `created_at` do not change.
 
-    Condition: it is there, its version is `session.version`, the one that was read, and its cookie_digest is no other's.
+    Condition: it exists, its stored version is `session.version`, and no other session has its cookie_digest.
     """
 
     session: OpSession
@@ -28,9 +28,9 @@ class UpdateOpSession:
 
 @dataclass(frozen=True, slots=True)
 class TouchOpSession:
-    """Note that an OP session was used; its version stays. Condition: it is there.
+    """Record activity of an OP session; its version does not change. Condition: it exists.
 
-    `last_active_at` and `idle_expires_at` never go back.
+    `last_active_at` and `idle_expires_at` never decrease.
     """
 
     op_session_id: str
@@ -40,9 +40,10 @@ class TouchOpSession:
 
 @dataclass(frozen=True, slots=True)
 class AddRpSession:
-    """Give a client its share in an OP session; a no-op when the client has one already.
+    """Add the RP session of a client to an OP session; a no-op if the client has one already.
 
-    A new share counts the session's version up by one. Condition: the OP session is there and the `sid` of a new share is new.
+    A new RP session increments the OP session's version. Condition: the OP session exists, and the `sid` of a new RP
+    session is new.
     """
 
     op_session_id: str
@@ -53,10 +54,10 @@ class AddRpSession:
 class EndOpSession:
     """End an OP session: promise P1 in one change.
 
-    Removes the session, its RP sessions, and its grants except those that are offline and have a refresh token; these
-    stay with `op_session_id` None and their version counted up, unless `keeps_offline` is False. Records `notices`.
-    Condition: the session is there and its version is `session.version`, so that `notices` were planned on what was really
-    there; and the ids of the notices are new.
+    Removes the session, its RP sessions and its grants. Offline grants with a refresh token stay, with `op_session_id`
+    None and their version incremented, unless `keeps_offline` is False. Records `notices`.
+    Condition: the session exists and its stored version is `session.version`, so that `notices` match the stored RP
+    sessions; and the ids of the notices are new.
     """
 
     session: OpSession
@@ -66,12 +67,13 @@ class EndOpSession:
 
 @dataclass(frozen=True, slots=True)
 class PutGrant:
-    """Keep a new grant. Condition: its id is unknown and its OP session, when it names one, is there.
+    """Store a new grant. Condition: its id is new, and its OP session, if it has one, exists.
 
-    A grant with an OP session is one of an RP session in it: `client_id`, `sub` and `sid` are that one's, `uid` is the OP session's.
-    Engines rely on it: they find such a grant through its session, and index by these attributes only the few that have none.
-    A client that has registered another subject type or sector since it joined the session is the exception: a grant with a `sub` that
-    is not its share's may not be found by `sub`.
+    A grant with an OP session belongs to an RP session in it and has the same `client_id`, `sub` and `sid`; its `uid` is
+    the OP session's. Engines rely on this: they find such a grant through its session, and index by these attributes only
+    the few grants without a session.
+    Exception: if a client has changed its subject type or sector since it joined the session, a grant whose `sub` differs
+    from its RP session's may not be found by `sub`.
     """
 
     grant: Grant
@@ -79,9 +81,9 @@ class PutGrant:
 
 @dataclass(frozen=True, slots=True)
 class UpdateGrant:
-    """Replace a grant and count its version up by one.
+    """Replace a grant and increment its version.
 
-    Condition: it is there at version `grant.version`, and its OP session, when it names one, is there.
+    Condition: it exists with version `grant.version`, and its OP session, if it has one, exists.
     """
 
     grant: Grant
@@ -89,42 +91,42 @@ class UpdateGrant:
 
 @dataclass(frozen=True, slots=True)
 class DeleteGrant:
-    """Remove a grant and with it every token issued from it; a no-op when it is gone."""
+    """Remove a grant and with it every token issued from it; a no-op if it does not exist."""
 
     grant_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class PutClient:
-    """Keep a new client. Condition: its id is unknown."""
+    """Store a new client. Condition: its id is new."""
 
     client: Client
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateClient:
-    """Replace a client. Condition: it is there, so that a client that was deleted meanwhile does not come back."""
+    """Replace a client. Condition: it exists, so that this does not restore a client that was deleted meanwhile."""
 
     client: Client
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteClient:
-    """Forget a client, its origins and the consents given to it; a no-op when it is gone."""
+    """Remove a client, its origins and the consents given to it; a no-op if it does not exist."""
 
     client_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class PutConsent:
-    """Keep what a user has allowed a client, in place of what was kept before."""
+    """Store the consent of a user to a client; it replaces an earlier one."""
 
     consent: Consent
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteConsent:
-    """Forget what a user has allowed a client; a no-op when nothing is kept."""
+    """Remove the consent of a user to a client; a no-op if there is none."""
 
     uid: str
     client_id: str
@@ -132,14 +134,14 @@ class DeleteConsent:
 
 @dataclass(frozen=True, slots=True)
 class PutEphemeral:
-    """Keep a short-lived record, in place of one of the same kind and key."""
+    """Store a short-lived record; it replaces a record of the same kind and key."""
 
     record: EphemeralRecord
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimEphemeral:
-    """Keep a short-lived record. Condition: there is none of the same kind and key that is unexpired at `now`."""
+    """Store a short-lived record. Condition: there is no record of the same kind and key that is unexpired at `now`."""
 
     record: EphemeralRecord
     now: int
@@ -147,7 +149,7 @@ class ClaimEphemeral:
 
 @dataclass(frozen=True, slots=True)
 class TakeEphemeral:
-    """Remove a short-lived record. Condition: it is there and unexpired at `now`; so it can be taken once."""
+    """Remove a short-lived record. Condition: it exists and is unexpired at `now`, so that it is usable once only."""
 
     kind: str
     key: str
@@ -156,7 +158,7 @@ class TakeEphemeral:
 
 @dataclass(frozen=True, slots=True)
 class DeleteEphemeral:
-    """Remove a short-lived record; a no-op when it is gone."""
+    """Remove a short-lived record; a no-op if it does not exist."""
 
     kind: str
     key: str
@@ -164,23 +166,23 @@ class DeleteEphemeral:
 
 @dataclass(frozen=True, slots=True)
 class PutNotice:
-    """Replace a logout notice: put off, given up, or to be sent again. Condition: it is there."""
+    """Replace a logout notice: deferred, undeliverable, or to be sent again. Condition: it exists."""
 
     notice: LogoutNotice
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteNotice:
-    """Forget a logout notice: it was delivered, or an operator drops it; a no-op when it is gone."""
+    """Remove a logout notice that was delivered or that an operator drops; a no-op if it does not exist."""
 
     notice_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class DeferNotices:
-    """Put off every pending notice of a client that is due before `until` to `until`: its RP does not answer.
+    """Defer to `until` every pending notice of a client that is due before, because its RP does not answer.
 
-    So a dead RP with thousands of notices costs the others nothing; those due later stay as they are.
+    An unavailable RP with thousands of notices then does not delay other RPs. Notices that are due later do not change.
     """
 
     client_id: str
@@ -189,9 +191,10 @@ class DeferNotices:
 
 @dataclass(frozen=True, slots=True)
 class ClaimFact:
-    """Write down a fact that the servers of a cluster share.
+    """Record a fact that the servers of a cluster share.
 
-    Condition: the name is unknown, or has this very value, or the value `instead_of`; None replaces nothing.
+    Condition: the name is new, or its stored value is `value` or `instead_of`. With `instead_of` None no other value is
+    replaced.
     """
 
     name: str

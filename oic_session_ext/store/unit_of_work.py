@@ -1,7 +1,7 @@
-"""One request, one unit of work: what is read is read once, what is written is written once, in one commit.
+"""The unit of work of a request: it reads each record once and writes all changes in one commit.
 
-pyoidc reads a grant about ten times while it answers and writes it back whole each time; here all of that happens
-on the row in memory, and the store sees one look-up and one change.
+pyoidc reads and writes a whole grant about ten times per request. Here this happens on the row in memory, so that the
+store gets one look-up and one change.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from .changes import AddRpSession, Change, DeleteClient, DeleteGrant, PutClient,
 class UnitOfWork:
     """Collects the changes of one request and commits them together.
 
-    `stored_row` turns the row of a grant into the form in which it may lie in the store (pyoidc's row holds tokens while a
-    request works on it); by default it is kept as it is. `hooks` hears of what was committed.
+    `stored_row` converts the row of a grant to its stored form (pyoidc's row holds tokens during a request, which must not
+    be stored); by default the row is stored unchanged. `hooks` receives the events after the commit.
     """
 
     def __init__(
@@ -43,58 +43,61 @@ class UnitOfWork:
         self._stored_clients: dict[str, Client | None] = {}
 
     def op_session_by_cookie(self, cookie_digest: str) -> OpSession | None:
-        """Return the OP session that a browser's cookie names, live or not, None when there is none."""
+        """Return the OP session of a browser's cookie, live or not, or None."""
         return self.store.op_session_by_cookie(cookie_digest)
 
     def client(self, client_id: str) -> Client | None:
-        """Return a dynamically registered client as this unit of work sees it, read once."""
+        """Return a dynamically registered client, with the changes of this unit of work, or None. It is read once."""
         if client_id not in self._clients:
             self._stored_clients[client_id] = self._clients[client_id] = self.store.client(client_id)
         return self._clients[client_id]
 
     def put_client(self, client: Client) -> None:
-        """Keep a client, new or changed; one that is changed must still be there when it is committed."""
+        """Store a new or changed client. A changed client must still exist at the commit."""
         self.client(client.client_id)
         self._clients[client.client_id] = client
 
     def delete_client(self, client_id: str) -> None:
-        """Forget a client and the consents given to it."""
+        """Remove a client and the consents given to it."""
         self.client(client_id)
         self._clients[client_id] = None
 
     def consent(self, uid: str, client_id: str) -> Consent | None:
-        """Return what a user has allowed a client, None when nothing is kept."""
+        """Return the consent of a user to a client, or None."""
         return self.store.consent(uid, client_id)
 
     def ephemeral(self, kind: str, key: str) -> EphemeralRecord | None:
-        """Look at a short-lived record that is unexpired at this unit's instant."""
+        """Return a short-lived record that is unexpired at `self.now`, or None."""
         return self.store.ephemeral(kind, key, self.now)
 
     def grant(self, grant_id: str) -> Grant | None:
-        """Return a grant as this unit of work sees it: with its own changes, without those it has deleted."""
+        """Return a grant with the changes of this unit of work; None if it does not exist or is deleted here."""
         if grant_id not in self._grants:
             grant = self.store.grant(grant_id)
             if grant is not None:
-                grant = replace(grant, data=dict(grant.data))  # pyoidc changes the row in place; the store's must not follow
+                grant = replace(grant, data=dict(grant.data))  # pyoidc changes the row in place; the store's copy must not change
             self._stored[grant_id] = self._grants[grant_id] = grant
         return self._grants[grant_id]
 
     def put_grant(self, grant: Grant) -> None:
-        """Keep a grant, new or changed; the store sees its last state only."""
+        """Store a new or changed grant. Only its last state is committed."""
         self.grant_is_new(grant.id)
         self._grants[grant.id] = grant
 
     def grant_is_new(self, grant_id: str) -> bool:
-        """Return whether neither the store nor this unit of work holds this grant yet. Ids are random: a new one is not looked up."""
+        """Return whether this grant is new to this unit of work.
+
+        The store is not read: ids are random, so an id that was not read before is new.
+        """
         if grant_id not in self._grants:
             self._stored[grant_id] = None
             return True
         return self._grants[grant_id] is None and self._stored[grant_id] is None
 
     def update_grant_data(self, grant_id: str, data: Mapping[str, Any]) -> None:
-        """Replace the pyoidc row of a grant that this unit of work has seen.
+        """Replace the pyoidc row of a grant.
 
-        Raises: KeyError: there is no such grant.
+        Raises: KeyError: the grant does not exist.
         """
         grant = self.grant(grant_id)
         if grant is None:
@@ -109,28 +112,29 @@ class UnitOfWork:
     def add(self, *changes: Change) -> None:
         """Add changes to the commit, in order, before those of grants.
 
-        A share in a session that begins in this very unit of work is kept together with it: a statement less, and a round trip.
+        An RP session of an OP session that this unit of work creates is merged into its `PutOpSession`, which saves a
+        statement and a round trip.
         """
         for change in changes:
-            if not (isinstance(change, AddRpSession) and self._begins_with(change)):
+            if not (isinstance(change, AddRpSession) and self._merge_into_new_session(change)):
                 self._changes.append(change)
 
-    def _begins_with(self, change: AddRpSession) -> bool:
-        """Put a share into the session that begins here; tell whether one does."""
-        for at, begun in enumerate(self._changes):
-            if isinstance(begun, PutOpSession) and begun.session.id == change.op_session_id:
-                if begun.session.rp_session_of(change.rp_session.client_id) is None:
-                    shares = (*begun.session.rp_sessions, change.rp_session)
-                    self._changes[at] = PutOpSession(replace(begun.session, rp_sessions=shares))
+    def _merge_into_new_session(self, change: AddRpSession) -> bool:
+        """Add the RP session to the OP session if this unit of work creates it; return whether it does."""
+        for index, put in enumerate(self._changes):
+            if isinstance(put, PutOpSession) and put.session.id == change.op_session_id:
+                if put.session.rp_session_of(change.rp_session.client_id) is None:
+                    rp_sessions = (*put.session.rp_sessions, change.rp_session)
+                    self._changes[index] = PutOpSession(replace(put.session, rp_sessions=rp_sessions))
                 return True
         return False
 
     def emit(self, event: Event) -> None:
-        """Note an event, to be told once the changes are kept; it is forgotten when they are not."""
+        """Queue an event. It is sent to the hooks after the commit, and dropped if the commit fails."""
         self._events.append(event)
 
     def pending(self) -> list[Change]:
-        """Return what `commit` would send: the added changes, then one change for each client and each grant that differs."""
+        """Return the changes that `commit` would send: the added ones, then one for each changed client and grant."""
         changes = list(self._changes)
         for client_id, client in self._clients.items():
             known = self._stored_clients[client_id]
@@ -147,15 +151,15 @@ class UnitOfWork:
             elif stored is None:
                 changes.append(PutGrant(replace(grant, data=self._stored_row(grant.data))))
             elif grant is not stored:
-                # the version that was read is the condition, also for a grant that was deleted and put anew
+                # The condition is the version that was read, also for a grant that was deleted and stored again.
                 changes.append(UpdateGrant(replace(grant, data=self._stored_row(grant.data), version=stored.version)))
         return changes
 
     def commit(self) -> None:
-        """Send the changes to the store in one commit, then tell the events; a unit of work without changes costs nothing.
+        """Send the changes to the store in one commit, then the events to the hooks.
 
-        Afterwards it is empty and sees the store afresh.
-        Raises: Conflict, StoreUnavailable: nothing was kept, and nothing is told.
+        Without changes the store is not called. Afterwards the unit of work is empty and reads the store anew.
+        Raises: Conflict, StoreUnavailable: nothing was stored, and no event is sent.
         """
         changes, events = self.pending(), self._events
         self.discard()
@@ -165,7 +169,7 @@ class UnitOfWork:
             self._hooks.emit(event)
 
     def discard(self) -> None:
-        """Forget all changes, all events and everything read."""
+        """Drop all changes, all events and all records read."""
         self._changes.clear()
         self._events = []
         self._grants.clear()

@@ -1,6 +1,6 @@
-"""For tests, ours and a deployer's: a clock that a test moves, example records, and the contract of a store engine.
+"""Test helpers for this package and its users: a fake clock, example records, and the contract tests of a store engine.
 
-Needs pytest; no other module of the package imports this one.
+This module needs pytest; no other module of the package imports it.
 """
 
 from __future__ import annotations

@@ -8,11 +8,11 @@ from typing import Any
 from ..model import Channel, Grant, LogoutNotice, OpSession, Reason, RpSession
 
 NOW = 1_700_000_000
-"""The instant at which the examples of this module happen."""
+"""The instant of the example records."""
 
 
 def example_op_session(name: str = "one", **fields: Any) -> OpSession:
-    """Return an OP session whose id, cookie and secrets are made of `name`; `fields` replace the defaults."""
+    """Return an OP session whose id, cookie and secrets are derived from `name`; `fields` replace the defaults."""
     session = OpSession(
         id=f"id-{name}",
         cookie_digest=f"cookie-{name}",
@@ -30,7 +30,7 @@ def example_op_session(name: str = "one", **fields: Any) -> OpSession:
 
 
 def example_rp_session(name: str = "one", client_id: str = "rp-a", **fields: Any) -> RpSession:
-    """Return the share of a client in the OP session of this name."""
+    """Return the RP session of a client in the OP session of this name; `fields` replace the defaults."""
     return replace(RpSession(sid=f"sid-{name}-{client_id}", client_id=client_id, sub=f"alice-at-{client_id}", created_at=NOW), **fields)
 
 
@@ -51,7 +51,7 @@ def example_grant(name: str = "one", **fields: Any) -> Grant:
 
 
 def example_notice(name: str = "one", **fields: Any) -> LogoutNotice:
-    """Return a logout notice to a client over the back channel."""
+    """Return a back-channel logout notice to a client; `fields` replace the defaults."""
     notice = LogoutNotice(
         id=f"notice-{name}",
         channel=Channel.BACKCHANNEL,

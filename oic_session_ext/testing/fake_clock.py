@@ -1,4 +1,4 @@
-"""A clock for tests that moves only when a test moves it."""
+"""A clock that tests set and advance."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from .examples import NOW
 
 
 class FakeClock:
-    """A `Clock` that moves only when it is told to."""
+    """A `Clock` that changes only when the test sets or advances it."""
 
     def __init__(self, now: int = NOW) -> None:
         self.now = now
 
     def __call__(self) -> int:
-        """Return the instant that it was set to."""
+        """Return the current instant of this clock."""
         return self.now
 
     def advance(self, seconds: int) -> None:
-        """Let so many seconds pass."""
+        """Advance the clock by a number of seconds."""
         self.now += seconds

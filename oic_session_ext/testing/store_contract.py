@@ -1,4 +1,4 @@
-"""The contract that every store engine keeps, as a class of pytest tests."""
+"""The contract of every store engine, as a class of pytest tests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from .examples import NOW, example_grant, example_notice, example_op_session, ex
 
 
 def winners(attempt: Callable[[int], object], number: int) -> list[int]:
-    """Let `number` threads call `attempt(i)` at the same moment; return the `i` of those that met no `Conflict`."""
+    """Call `attempt(i)` in `number` threads at the same time; return each `i` whose call raised no `Conflict`."""
     start = threading.Barrier(number)
     won: list[int] = []
     failed: list[BaseException] = []
@@ -66,19 +66,19 @@ def winners(attempt: Callable[[int], object], number: int) -> list[int]:
 
 
 class StoreContract:
-    """The contract of `store/base.py` as tests.
+    """Tests of the contract in `store/base.py`.
 
     Subclass it as `Test...` and return an empty store from `make_store`, or override the fixture `store`. The tests
-    bear the mark `spec` with the requirements that they show; register it when marks are strict.
+    have the mark `spec` with the requirements that they verify; register the mark if your marks are strict.
     """
 
     def make_store(self) -> Store:
-        """Return a new, empty store of the engine to be proved."""
+        """Return a new, empty store of the engine under test."""
         raise NotImplementedError
 
     @pytest.fixture
     def store(self) -> Iterator[Store]:
-        """Give each test an empty store, closed afterwards."""
+        """Yield an empty store for each test and close it afterwards."""
         store = self.make_store()
         yield store
         store.close()
@@ -515,7 +515,7 @@ class StoreContract:
                 "reason": Reason.ADMIN,
             },
         ],
-        ids=["put off", "given up", "whom it tells and why"],
+        ids=["deferred", "undeliverable", "another client and reason"],
     )
     def test_a_notice_is_replaced(self, store: Store, fields: dict[str, Any]) -> None:
         _record(store, example_notice(), example_notice("two"))
@@ -1049,7 +1049,7 @@ class StoreContract:
         assert store.fact("name") is None
         assert store.notices(10) == []
 
-        store.commit(changes)  # and nothing of the refused commit is in the way
+        store.commit(changes)  # nothing of the refused commit was stored
 
         assert store.op_session("id-kept") is None
         assert sorted(store.grant_ids("op_session_id", "id-one", 10)) == ["grant-kept", "grant-one"]
@@ -1091,7 +1091,7 @@ class StoreContract:
 
         assert len(store.notices(attempts)) == 1
 
-    # --- upkeep
+    # --- maintenance
 
     def test_a_sweep_removes_what_has_expired_and_nothing_else(self, store: Store) -> None:
         store.commit([PutGrant(example_grant(f"{at}", expires_at=NOW + at)) for at in (-1, 0, 1)])
@@ -1136,7 +1136,7 @@ class StoreContract:
 
 
 def _put_grants_of_two_sessions(store: Store) -> None:
-    """Grants of RP A (twice) and B in one session, of A in another user's, and of A in none."""
+    """Store grants: two of RP A and one of B in a session, one of A in another user's session, one of A without session."""
     shares = (example_rp_session("this", sub="carol-at-a"), example_rp_session("this", "rp-b", sub="carol-at-b"))
     store.commit([PutOpSession(example_op_session("this", uid="carol", rp_sessions=shares))])
     store.commit([PutOpSession(example_op_session("other", rp_sessions=(example_rp_session("other"),)))])
@@ -1148,18 +1148,18 @@ def _put_grants_of_two_sessions(store: Store) -> None:
 
 
 def _refused(store: Store, change: Change) -> None:
-    """Commit a change whose condition does not hold, and see it named."""
+    """Commit a change whose condition does not hold, and verify that `Conflict` has this change."""
     with pytest.raises(Conflict) as conflict:
         store.commit([change])
     assert conflict.value.change is change
 
 
 def _record(store: Store, *notices: LogoutNotice) -> None:
-    """Keep notices, of an OP session that ends in the same commit."""
+    """Store notices with the end of an OP session in one commit."""
     session = example_op_session("of notices")
     store.commit([PutOpSession(session), EndOpSession(session, notices)])
 
 
 def _place(found: list[OpSession]) -> tuple[int, str]:
-    """Return where the page after the last session found begins; before everything for none."""
+    """Return the position after the last session found, or before all sessions if none was found."""
     return (found[0].created_at, found[0].id) if found else (0, "")

@@ -137,7 +137,7 @@ def test_a_server_that_has_another_file_holds_the_promotion_up(config: Path, sto
     clock[0] += 20
     elsewhere.secrets.agreement.check(SecretRing.from_text(text), clock[0])
 
-    assert "a running server has not got it" in run("secrets", "list", config).stdout
+    assert "a running server does not have it" in run("secrets", "list", config).stdout
     refused = run("secrets", "rotate", config, "--promote")
     assert (refused.exit_code, "has not got what was announced" in refused.stderr) == (1, True)
 

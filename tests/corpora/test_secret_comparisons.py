@@ -29,7 +29,7 @@ PLACES = {
         "_replace": "a client's secret in an update",
         "_authorized": "a registration access token, by its digest",
     },
-    "server/config/types.py": {"_holds": "the initial access token and the token of the metrics"},
+    "server/config/types.py": {"matches_secret": "the initial access token and the token of the metrics"},
     "server/users.py": {"_is_match": "a password, where benchmarks have a cheap digest of it; else argon2 compares"},
     "server/login/known_browser.py": {"id_for": "the proof that a user has signed in in this browser before"},
     "server/login/web_session.py": {"__init__": "the signature of a web session's id", "is_csrf_token": "a form's token"},

@@ -1,6 +1,6 @@
-"""What a client tells people and other sites about itself: what the login and consent pages show, and where a login at it begins.
+"""Descriptive metadata of a client: links and logo on the login and consent pages, contacts, and `initiate_login_uri`.
 
-A part of a client's settings, and of what it may register (OIDCREG-2).
+Part of a client's settings and of dynamic registration (OIDCREG-2).
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ Uri = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class ClientDescription(SettingsSection):
-    """The part of a client that says where more about it is found."""
+    """The descriptive metadata in a client's settings."""
 
     client_uri: Uri | None = None
-    """The client's own page (https), a link on the pages that ask the user for it."""
+    """The client's home page (https), a link on the login and consent pages."""
 
     logo_uri: Uri | None = None
-    """The client's logo (https), shown on the login and consent pages; the browser fetches it from there."""
+    """The client's logo (https), shown on the login and consent pages; the browser fetches it from this URI."""
 
     policy_uri: Uri | None = None
-    """What the client says of how it uses personal data (https), a link on the pages that ask the user for it."""
+    """The client's privacy policy (https), a link on the login and consent pages."""
 
     tos_uri: Uri | None = None
-    """The client's terms of service (https), a link on the pages that ask the user for it."""
+    """The client's terms of service (https), a link on the login and consent pages."""
 
     contacts: Annotated[tuple[Text, ...], Field(max_length=20)] | None = None
-    """Mail addresses of the people who run the client; for you alone."""
+    """Mail addresses of the people responsible for the client; not shown to users."""
 
     initiate_login_uri: Uri | None = None
-    """Where others can begin a login at the client (https, OIDCC-4): the OP's front page links to it, with `iss`."""
+    """The URI at which other sites can start a login at the client (https, OIDCC-4); the OP's front page links to it with `iss`."""
 
     def description_problems(self) -> Iterator[Problem]:
-        """Yield every address that is not https."""
+        """Yield every URI that is not https."""
         for name in ("client_uri", "logo_uri", "policy_uri", "tos_uri", "initiate_login_uri"):
             uri = getattr(self, name)
             if uri is not None and (problem := _https_problem(uri)):
@@ -54,5 +54,5 @@ def _https_problem(uri: str) -> str:
 
 
 def shown_of(client: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what the pages that ask the user for a client show of it: its logo, and links to more."""
+    """Return the metadata of a client that the login and consent pages show: its logo and links."""
     return {name: (client or {}).get(name) for name in ("client_uri", "logo_uri", "policy_uri", "tos_uri")}

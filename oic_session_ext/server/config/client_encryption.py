@@ -1,4 +1,4 @@
-"""Whether a client wants its ID Tokens and userinfo answers encrypted: a part of its settings, and of what it may register (OIDCREG-2)."""
+"""Encryption of a client's ID Tokens and UserInfo responses: part of its settings and of dynamic registration (OIDCREG-2)."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ ContentEnc: TypeAlias = Literal["A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A2
 
 
 class ClientEncryption(SettingsSection):
-    """The part of a client that says what only it can read."""
+    """The encryption metadata in a client's settings."""
 
     id_token_encrypted_response_alg: KeyAlg | None = None
-    """How this client's ID Tokens and Logout Tokens are encrypted to its key in `jwks` or `jwks_uri`; without it they are signed alone."""
+    """The algorithm with which ID Tokens and Logout Tokens are encrypted to the client's key in `jwks` or `jwks_uri`; without it they are
+    signed only."""
 
     id_token_encrypted_response_enc: ContentEnc | None = None
-    """With which cipher; `A128CBC-HS256` without it."""
+    """The content encryption algorithm; without it `A128CBC-HS256`."""
 
     userinfo_encrypted_response_alg: KeyAlg | None = None
-    """How the answers of userinfo are encrypted to this client's key; without it they are not."""
+    """The algorithm with which UserInfo responses are encrypted to the client's key; without it they are not encrypted."""
 
     userinfo_encrypted_response_enc: ContentEnc | None = None
-    """With which cipher; `A128CBC-HS256` without it."""
+    """The content encryption algorithm; without it `A128CBC-HS256`."""
 
     def encryption_problems(self, *, has_keys: bool) -> Iterator[Problem]:
-        """Yield a cipher for what is not encrypted, and what is encrypted to no key."""
+        """Yield a content encryption without key algorithm, and a key algorithm without key."""
         for what in ("id_token", "userinfo"):
             alg = f"{what}_encrypted_response_alg"
             if getattr(self, alg) is not None and not has_keys:
-                yield (alg,), "needs exactly one of jwks, jwks_uri: the client's key to encrypt to"
+                yield (alg,), "needs exactly one of jwks, jwks_uriwith the client's encryption key"
             elif getattr(self, alg) is None and getattr(self, f"{what}_encrypted_response_enc") is not None:
-                yield (f"{what}_encrypted_response_enc",), f"means nothing without {alg}"
+                yield (f"{what}_encrypted_response_enc",), f"has no effect without {alg}"

@@ -1,4 +1,4 @@
-"""How a client's request objects are known to be its own: a part of its settings, and of what it may register (OIDCREG-2)."""
+"""Authentication of a client's request objects: part of its settings and of dynamic registration (OIDCREG-2)."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ SigningAlg = Literal[
 
 
 class ClientRequestObjects(SettingsSection):
-    """The part of a client that says how it sends requests in a JWT."""
+    """The metadata on request objects in a client's settings."""
 
     request_object_signing_alg: SigningAlg | None = None
-    """With which algorithm alone the client signs its request objects; without it, any. `none` needs `request_objects.unsigned`."""
+    """The only algorithm with which the client may sign its request objects; without it, any. `none` needs `request_objects.unsigned`."""
 
     request_uris: Annotated[tuple[RequestUri, ...], Field(min_length=1, max_length=MAX_REQUEST_URIS)] | None = None
-    """Where the client's request objects may be fetched from (https), compared character by character up to the fragment (OIDCC-6.2)."""
+    """The https URIs from which the client's request objects may be fetched, compared character by character up to the fragment
+    (OIDCC-6.2)."""
 
     def request_object_secret_problems(self, secret: str) -> Iterator[Problem]:
-        """Yield a secret that is too short for the MAC that the client's request objects are to have; none at all is an empty one."""
+        """Yield a secret that is too short for the MAC of the client's request objects; "" means no secret."""
         alg = self.request_object_signing_alg or ""
         if alg in MAC_ALGS and len(secret) < int(alg[2:]) // 8:
             yield ("request_object_signing_alg",), f"{alg} needs a client_secret of at least {int(alg[2:]) // 8} characters (RFC 7518, 3.2)"

@@ -1,4 +1,4 @@
-"""What the settings file says about listening: address, processes, TLS, proxies in front, and what one request may cost."""
+"""The section `listen` of the YAML file: address, processes, TLS, trusted proxies, and limits on requests."""
 
 from __future__ import annotations
 
@@ -14,68 +14,68 @@ from .types import ConfigPath, Count, Duration, SettingsSection
 
 
 class TlsSettings(SettingsSection):
-    """TLS in the server itself, where no proxy ends it."""
+    """TLS in the server itself, if no proxy terminates it."""
 
     certificate: ConfigPath
     """The certificate and its chain, PEM."""
 
     key: ConfigPath
-    """The certificate's private key, PEM, readable by the server alone."""
+    """The certificate's private key, PEM, readable by the server only."""
 
     def problems(self) -> Iterator[Problem]:
-        """Yield the files that are not there."""
+        """Yield missing and unreadable files."""
         for name, file in (("certificate", self.certificate), ("key", self.key)):
             if not os.access(file, os.R_OK):
-                yield (name,), f"{file} is not there or not readable"
+                yield (name,), f"{file} does not exist or is not readable"
 
 
 class ProxySettings(SettingsSection):
-    """Whose word on the browser's address is believed. Without this section proxy headers are ignored."""
+    """Proxies whose header with the browser's address is trusted. Without this section proxy headers are ignored."""
 
     trusted: Annotated[tuple[IPvAnyNetwork, ...], Field(min_length=1)]
-    """Addresses or networks of the proxies in front, such as 127.0.0.1 or 10.0.0.0/8; a header from elsewhere is ignored."""
+    """Addresses or networks of the proxies in front, such as 127.0.0.1 or 10.0.0.0/8; the header of others is ignored."""
 
     client_address_header: Literal["X-Forwarded-For", "X-Real-IP"] = "X-Forwarded-For"
-    """The header in which the proxy puts the browser's address. The proxy must set it itself on every request."""
+    """The header with the browser's address. The proxy must set it itself on every request."""
 
 
 class LimitSettings(SettingsSection):
-    """What one request, and one connection, may cost."""
+    """Limits on one request and one connection."""
 
     max_body_bytes: Count = 65536
-    """A larger request body is answered 413."""
+    """The response to a larger request body is 413."""
 
     max_header_bytes: Count = 32768
-    """A larger request line with headers is refused; leave room for an `id_token_hint` in a URL."""
+    """A larger request line with headers is refused; the limit must allow an `id_token_hint` in a URL."""
 
     socket_timeout_s: Duration = 10
-    """A request that takes longer to arrive, from first byte to last, is given up; so is a connection that is silent for so long."""
+    """The maximum time to receive a request, from first byte to last, and of silence on a connection; then the connection is closed."""
 
     shutdown_timeout_s: Duration = 10
-    """How long a stopping server waits for requests under way."""
+    """How long a stopping server waits for the current requests."""
 
 
 class ListenSettings(SettingsSection):
-    """Where the server listens."""
+    """Address, processes and limits of the server."""
 
     host: Annotated[str, Field(pattern=r"^[0-9A-Za-z.:_-]{1,255}$")] = "127.0.0.1"
-    """The address to listen on; `0.0.0.0` or `::` is every one."""
+    """The address to listen on; `0.0.0.0` or `::` for all addresses."""
 
     port: Annotated[StrictInt, Field(ge=1, le=65535)] = 8080
     """The port to listen on."""
 
     threads: Annotated[StrictInt, Field(ge=1, le=1000)] = 10
-    """How many requests each process works on at the same time."""
+    """How many requests each process handles at the same time."""
 
     processes: Annotated[StrictInt, Field(ge=1, le=256)] = 1
-    """How many processes answer on the address. With more than one a supervisor starts them, and starts again one that dies. Python
-    computes on one processor per process, so as many as there are processors to use. They share nothing but the store."""
+    """How many processes listen on the address. With more than one, a supervisor starts them and restarts a process that dies. A Python
+    process uses one processor, so set the number of processors to use. The processes share only the store."""
 
     tls: TlsSettings | None = None
-    """TLS in the server itself; without it the server speaks plain HTTP, for a proxy in front or for trying out."""
+    """TLS in the server itself; without it the server speaks plain HTTP, for use behind a proxy or for trials."""
 
     proxy: ProxySettings | None = None
-    """Set it when a proxy is in front, so that failed sign-ins are counted per browser address."""
+    """Required if a proxy is in front, so that failed sign-ins are counted for each browser's address."""
 
     limits: LimitSettings = LimitSettings()
     """Size and time limits."""

@@ -1,4 +1,4 @@
-"""A YAML file to validated settings: every problem with its key's full path and its line, all of them at once."""
+"""Load settings from a YAML file and report all problems at once, each with the key's full path and its line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .yaml_document import Location, YamlDocument, format_location, read_yaml
 
 
 class SettingsFileError(SessionExtError):
-    """A settings file cannot be used; `problems` has every reason, in the order of their lines."""
+    """A settings file cannot be used; `problems` has every problem, ordered by line."""
 
     def __init__(self, file: Path, problems: Sequence[ConfigError]) -> None:
         self.file = file
@@ -34,7 +34,7 @@ class SettingsFileError(SessionExtError):
 
 
 def load_settings(file: Path) -> ServerSettings:
-    """Return the settings that a file holds; relative paths in it start at its folder.
+    """Return the settings in a file; relative paths in it start at its folder.
 
     Raises: SettingsFileError: it cannot be read, is not YAML, or a setting is missing or wrong.
     """
@@ -53,14 +53,14 @@ def load_settings(file: Path) -> ServerSettings:
         return ServerSettings.model_validate(document.value, context={"folder": file.absolute().parent})
     except ValidationError as err:
         found = err.errors(include_url=False)
-        # pydantic counts the good entries of a list alone; where one is bad, that is the thing to say
+        # pydantic counts only the valid entries of a list: do not report a list as too short because of an invalid entry
         inner = {details["loc"][:depth] for details in found for depth in range(len(details["loc"]))}
         problems = [_problem(details, document) for details in found if not (details["type"] == "too_short" and details["loc"] in inner)]
-        raise SettingsFileError(file, problems) from None  # pydantic's text repeats the values, secret ones too
+        raise SettingsFileError(file, problems) from None  # pydantic's text contains the values, including secrets
 
 
 def section_of(field: FieldInfo | None) -> type[SettingsSection] | None:
-    """Return the section that a field, or each entry of it, is made of; None when it holds plain values."""
+    """Return the section type of a field or of its entries; None if it has plain values."""
     pending = [field.annotation] if field is not None else []
     while pending:
         annotation = pending.pop()
@@ -71,7 +71,7 @@ def section_of(field: FieldInfo | None) -> type[SettingsSection] | None:
 
 
 def fields_by_key(section: type[SettingsSection]) -> Mapping[str, FieldInfo]:
-    """Return a section's fields by the names that they have in the file, in the order of their declaration."""
+    """Return a section's fields by their names in the file, in the order of declaration."""
     return {field.alias or name: field for name, field in section.model_fields.items()}
 
 
@@ -82,7 +82,7 @@ def _problem(details: ErrorDetails, document: YamlDocument) -> ConfigError:
 
 
 def _message(details: ErrorDetails) -> str:
-    """Return what is wrong and what is allowed; a value is not repeated, as it may be secret."""
+    """Return the problem and the allowed values. The value is not included, because it may be secret."""
     kind, context = details["type"], details.get("ctx", {})
     must = _MUST.get(kind)
     if must is None:
@@ -109,7 +109,7 @@ _MUST = {
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",
 }
-"""What is said for each of pydantic's error types that a settings file can cause."""
+"""The message for each of pydantic's error types that a settings file can cause."""
 
 
 def _kind_of(value: object) -> str:

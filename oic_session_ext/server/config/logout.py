@@ -1,4 +1,4 @@
-"""What the settings file says about logout: when the user is asked, what they wait for, how RPs are told."""
+"""The section `logout` of the YAML file: the confirmation question, waiting times, and notification of RPs."""
 
 from __future__ import annotations
 
@@ -17,67 +17,69 @@ _LONGEST_DEADLINE_S = 30
 
 
 class BackchannelSettings(SettingsSection):
-    """Back-Channel Logout 1.0: how clients are told, and when they are given up on."""
+    """Back-Channel Logout 1.0: how clients are notified, and when a notice becomes undeliverable."""
 
     enabled: Flag = True
-    """Whether clients are told over the back channel at all; what they have registered for it is ignored otherwise."""
+    """Whether clients are notified over the back channel; if not, their back-channel registration is ignored."""
 
     deliver: Literal["here", "elsewhere"] = "here"
-    """`here`: every server process tells clients. `elsewhere`: servers only record what is to be told; `oic-session-ext deliver` tells it,
-    where the servers themselves cannot reach the clients."""
+    """`here`: every server process sends logout notices. `elsewhere`: servers only record notices and `oic-session-ext deliver` sends
+    them, for servers that cannot reach the clients."""
 
     allow_networks: tuple[IPvAnyNetwork, ...] = ()
-    """Networks that clients may be in beside the public Internet, such as 10.1.0.0/16 or 127.0.0.0/8. Without it every loopback,
-    private, link-local, metadata and multicast address is refused, so that nobody who registers a client can send the OP to its own
-    neighbours."""
+    """Networks in which clients may be, in addition to the public Internet, such as 10.1.0.0/16 or 127.0.0.0/8. Without it every
+    loopback, private, link-local, metadata and multicast address is refused, so that a registered client cannot make the OP send
+    requests to its internal network."""
 
     ca_file: ConfigPath | None = None
-    """The certificates (PEM) that clients' certificates are checked against; without it those of the system."""
+    """CA certificates (PEM) for the verification of clients' certificates; without it those of the system."""
 
     token_lifetime_s: Duration = 120
-    """For how long a Logout Token is good, 2m at most (OIDCBCL-4). Each attempt has a fresh one."""
+    """How long a Logout Token is valid, 2m at most (OIDCBCL-4). Each attempt sends a new token."""
 
     connect_timeout_s: Duration = 5
-    """How long one connection to a client may take to be made, with its name looked up and its certificate checked; 60s at most."""
+    """How long the connection to a client may take, including name look-up and certificate verification; 60s at most."""
 
     timeout_s: Duration = 5
-    """How long one attempt may take as a whole, up to the last header of the answer; 60s at most."""
+    """How long one attempt may take in total, up to the last header of the response; 60s at most."""
 
     max_concurrency: Annotated[StrictInt, Field(ge=2, le=10000)] = 128
-    """How many attempts one process makes at a time; half of them are kept for users who are waiting for their logout."""
+    """How many attempts one process makes concurrently; half of them are reserved for users who are waiting for their logout."""
 
     max_concurrency_per_client: Annotated[StrictInt, Field(ge=1, le=1000)] = 8
-    """How many attempts one process makes at a time at one client."""
+    """How many attempts one process makes concurrently at one client."""
 
     poll_interval_s: Duration = 1
     """How often a process looks for notices that are due; 60s at most."""
 
     lease_s: Duration = 30
-    """For how long a process has a notice to itself; when it dies meanwhile, another one delivers it after that."""
+    """How long a process leases a notice; if the process dies, another one delivers the notice after that time."""
 
     first_pause_s: Duration = 5
-    """How long after the first failed attempt the second is made; each further pause is twice as long. Half of a pause is random."""
+    """The pause between the first failed attempt and the second; each further pause is twice as long. Half of a pause is random."""
 
     max_pause_s: Duration = 3600
-    """The longest pause between two attempts, whatever a client asks for by Retry-After."""
+    """The longest pause between two attempts, even if a client sends a longer Retry-After."""
 
     max_attempts: Count = 40
-    """After so many attempts a notice is given up on. Those that only try whether a client answers at all again do not lead to that."""
+    """The number of attempts after which a notice becomes undeliverable. Attempts that only test whether a client is available again do
+    not make it undeliverable."""
 
     give_up_after_s: Duration = 86400
-    """So long after the end of a session its notices are not tried again."""
+    """How long after the end of a session its notices are retried."""
 
     undeliverable_kept_s: Duration = 30 * 86400
-    """For how long `oic-session-ext notices` finds what was given up on."""
+    """How long undeliverable notices are kept for `oic-session-ext notices`."""
 
     breaker_failures: Count = 5
-    """After so many failures in a row that may pass, a client is left alone for a while; then one notice tries whether it answers."""
+    """The number of consecutive temporary failures after which requests to a client are paused; then one notice tests whether it
+    responds."""
 
     breaker_max_pause_s: Duration = 300
-    """The longest time for which a client is left alone; the first is `lease`, each further one twice as long."""
+    """The longest pause of a client; the first is `lease`, each further one is twice as long."""
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what is out of bounds, and certificates that are not there."""
+        """Yield values that are out of bounds, and unreadable certificates."""
         bounds = {"token_lifetime": (self.token_lifetime_s, 120), "connect_timeout": (self.connect_timeout_s, 60)}
         bounds |= {"timeout": (self.timeout_s, 60), "poll_interval": (self.poll_interval_s, 60)}
         for name, (value, most) in bounds.items():
@@ -88,7 +90,7 @@ class BackchannelSettings(SettingsSection):
         if self.ca_file is not None:
             try:
                 ssl.create_default_context(cafile=str(self.ca_file))
-            except OSError as err:  # SSLError is one
+            except OSError as err:  # includes SSLError
                 yield ("ca_file",), f"{self.ca_file} cannot be read as PEM certificates: {err.strerror or 'there are none'}"
 
 
@@ -96,43 +98,44 @@ class LogoutSettings(SettingsSection):
     """RP-Initiated Logout 1.0."""
 
     ask: Literal["when_required", "always"] = "when_required"
-    """When the user is asked before an RP's logout request is carried out: where the specification says MUST, or always."""
+    """When the user is asked before an RP's logout request is executed: if the specification requires it (MUST), or always."""
 
     redirect_without_hint: Flag = False
-    """Whether `client_id`, an exactly registered URI and the user's "yes" are enough to redirect when no `id_token_hint` came."""
+    """Whether a logout request without `id_token_hint` may redirect, if it has `client_id` and an exactly registered URI and the user
+    has confirmed it."""
 
     recent_s: Duration = 86400
-    """For how long a hint of an ended session still identifies its RP."""
+    """How long an `id_token_hint` of an ended session still identifies its RP."""
 
     revoke_offline_access: Flag = False
-    """Whether a logout (by the user, an RP or an administrator) ends the grants with `offline_access` of the session too. Without it
-    their refresh tokens live on, as OIDCBCL-2.7 wants it normally; a session that runs out never ends them."""
+    """Whether a logout (by the user, an RP or an administrator) also ends the session's grants with `offline_access`. Without it
+    their refresh tokens stay valid, which OIDCBCL-2.7 defines as the normal case; the expiry of a session never ends them."""
 
     confirmation_lifetime_s: Duration = 600
-    """For how long the logout question may stay open in the browser."""
+    """How long the logout question stays valid in the browser."""
 
     frontchannel: Flag = True
     """Front-Channel Logout 1.0: whether the logout page loads the clients' front-channel logout URIs."""
 
     frontchannel_wait_s: Duration = 4
-    """How long the logout page waits at most for the front-channel logout pages that it frames; 30s at most."""
+    """The maximum wait of the logout page for the framed front-channel logout pages; 30s at most."""
 
     reading_time_s: Duration = 3
     """How long the logout page stays, if it names RPs that were not notified, before it goes on to the RP; its link goes on at once. 30s
     at most."""
 
     clear_site_data: Flag = False
-    """Whether a logout has the browser drop what it has cached and stored for the OP's origin (`Clear-Site-Data: "cache", "storage"`),
-    but no cookie. The OP must have that origin to itself."""
+    """Whether a logout makes the browser clear its cache and storage for the OP's origin (`Clear-Site-Data: "cache", "storage"`), but
+    not its cookies. No other application may use that origin."""
 
     deadline_s: Duration = 2
-    """How long a user waits at most, at the end of a logout, for clients to be told over the back channel; 30s at most."""
+    """The maximum wait of a user at the end of a logout for back-channel notification of clients; 30s at most."""
 
     backchannel: BackchannelSettings = BackchannelSettings()
-    """How clients are told over the back channel."""
+    """Notification of clients over the back channel."""
 
     def delivery_settings(self) -> DeliverySettings:
-        """Return the extension's share of the settings of both channels."""
+        """Return the extension's settings of both channels."""
         back = self.backchannel
         return DeliverySettings(
             frontchannel=self.frontchannel,
@@ -143,7 +146,7 @@ class LogoutSettings(SettingsSection):
         )
 
     def problems(self) -> Iterator[Problem]:
-        """Yield the waits that no user would bear."""
+        """Yield waiting times that are too long for a user."""
         for name, wait_s in (
             ("deadline", self.deadline_s),
             ("frontchannel_wait", self.frontchannel_wait_s),

@@ -8,32 +8,35 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ...validation import Problem
-from .types import ConfigPath, Flag, SecretSource, SettingsSection, _access_token_problems, _holds
+from .types import ConfigPath, Flag, SecretSource, SettingsSection, access_token_problems, matches_secret
 
 
 class MetricsSettings(SettingsSection):
     """Counts and gauges for Prometheus, at `/metrics` below the issuer."""
 
     access_token: SecretSource
-    """Where the access token is kept that Prometheus shows as `Authorization: Bearer`."""
+    """The source of the access token that Prometheus sends as `Authorization: Bearer`."""
 
     def problems(self) -> Iterator[Problem]:
         """Yield a token that is missing or too short."""
-        yield from _access_token_problems("access_token", self.access_token)
+        yield from access_token_problems("access_token", self.access_token)
 
     def is_access_token(self, given: str) -> bool:
-        """Tell in constant time whether `given` is the access token, read anew; a lost file refuses everybody."""
-        return _holds(self.access_token, given)
+        """Return in constant time whether `given` is the access token.
+
+        The token is read anew for each request; if its file is missing, every request is refused.
+        """
+        return matches_secret(self.access_token, given)
 
 
 class PageSettings(SettingsSection):
-    """What people see."""
+    """The pages that users see."""
 
     folder: ConfigPath | None = None
-    """A folder whose templates and static files are taken before the built-in ones of the same name."""
+    """A folder whose templates and static files replace the built-in ones of the same name."""
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a folder that is not there."""
+        """Yield a folder that does not exist."""
         if self.folder is not None and not self.folder.is_dir():
             yield ("folder",), f"{self.folder} is not a folder"
 
@@ -42,25 +45,25 @@ class LoggingSettings(SettingsSection):
     """The log, on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least important line that is written."""
+    """The lowest level that is logged."""
 
     format: Literal["console", "json"] = "console"
-    """`console` for people, `json` (one object per line) for machines."""
+    """`console`: readable text. `json`: one object per line."""
 
 
 class KeySource(SettingsSection):
-    """Where the private signing keys are kept: exactly one of the three. A path alone is a file."""
+    """The source of the private signing keys: exactly one of the three. A plain path is a file."""
 
     file: ConfigPath | None = None
-    """A file that holds them, readable by the server alone."""
+    """A file with the keys, readable by the server only."""
 
     env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    """Name of the environment variable that holds them."""
+    """Name of the environment variable with the keys."""
 
     in_store: Flag = False
-    """Whether they are in the store, sealed with the secrets: then these alone are handed to each server."""
+    """Whether the keys are in the store, encrypted with the secrets; then each server needs the secrets only."""
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what is wrong with the choice; whether the keys are good is found out at start."""
+        """Yield problems of the choice; the keys themselves are verified at start."""
         if [self.file is not None, self.env is not None, self.in_store].count(True) != 1:
             yield (), "must have exactly one of file, env, in_store: true"

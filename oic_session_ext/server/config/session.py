@@ -12,26 +12,26 @@ from .types import Count, Duration, Flag, SettingsSection
 
 
 class SessionSettings(SettingsSection):
-    """How long an OP session lives, and its cookies."""
+    """Lifetime and cookies of an OP session."""
 
     idle_timeout_s: Duration = 8 * 3600
-    """An OP session that no browser request used for so long is over."""
+    """An OP session ends after so long without a browser request."""
 
     absolute_timeout_s: Duration = 14 * 86400
-    """An OP session is over so long after its latest active login, used or not."""
+    """An OP session ends so long after its latest active login, even if it is in use."""
 
     max_rp_sessions: Count = 200
-    """How many clients one OP session may hold; a further one is refused."""
+    """The maximum number of clients in one OP session; further ones are refused."""
 
     cookie: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "op_session"
-    """Name of the session cookie. Cookies ignore ports: servers on one host need different names."""
+    """Name of the session cookie. Cookies do not depend on ports: several servers on one host need different names."""
 
     browser_state_cookie: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "op_browser_state"
     """Name of the script-readable cookie that `check_session_iframe` compares with."""
 
     login_status: Flag = False
-    """Whether the browser is told of login and logout by `Set-Login` (FedCM Login Status). It speaks for the whole origin (scheme, host and
-    port): the OP must have that to itself."""
+    """Whether the browser is notified of login and logout by `Set-Login` (FedCM Login Status). The status is for the whole origin (scheme,
+    host and port), so that no other application may use this origin."""
 
     def problems(self) -> Iterator[Problem]:
         """Yield a name that is used twice."""
@@ -46,22 +46,22 @@ class SessionManagementSection(SettingsSection):
     """`session_state` in authentication responses, and `check_session_iframe`."""
 
     status: Flag = False
-    """Whether the OP answers, without cookies, if a session is still there: to the iframe in browsers that hide the cookie from it, by
-    `session_state`, and to a client's server at `/session_status`, by `sid`. Whoever gets hold of a `session_state` can ask too."""
+    """Whether the OP reports, without cookies, if a session still exists: by `session_state` to the iframe in browsers that block its
+    cookie, and by `sid` to a client's server at `/session_status`. Every party that has a `session_state` can query it too."""
 
     status_per_minute: Count = 600
-    """How many questions of iframes one address may ask one process in a minute; many users may share an address."""
+    """How many queries of iframes one process accepts from one address in a minute; many users may share an address."""
 
     unauthenticated_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,256}$")] | None = None
-    """The `op_browser_state` of browsers in which nobody is signed in; the same on every server that shares the issuer. Without it,
-    it is made once and kept in the store."""
+    """The `op_browser_state` of browsers without a signed-in user; it must be the same on all servers of the issuer. Without it, a value
+    is generated once and kept in the store."""
 
 
 class TokenSettings(SettingsSection):
-    """How long what a client gets is good."""
+    """Lifetimes of codes and tokens."""
 
     code_lifetime_s: Duration = 60
-    """Authorization codes; each is good once."""
+    """Authorization codes; each is valid for one use."""
 
     access_token_lifetime_s: Duration = 3600
     """Access tokens."""
@@ -73,5 +73,5 @@ class TokenSettings(SettingsSection):
     """Refresh tokens."""
 
     refresh_without_offline_access: Flag = False
-    """Whether a client with the `refresh_token` grant gets a refresh token without asking for `offline_access`. Such a token dies with
-    the OP session."""
+    """Whether a client with the `refresh_token` grant gets a refresh token without requesting `offline_access`. Such a token ends
+    with the OP session."""

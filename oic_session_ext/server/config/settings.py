@@ -1,7 +1,7 @@
-"""The bundled server's settings: what its YAML file may say, checked before anything starts.
+"""The settings of the bundled server, validated before anything starts.
 
-`yaml_settings.load_settings` makes a `ServerSettings` from a file; `docs/configuration.md` is generated from the texts
-below the fields. The extension's own settings are a part of it: `ServerSettings.session_management_settings`.
+`loader.load_settings` reads a `ServerSettings` from a YAML file. `docs/configuration.md` is generated from the texts below the
+fields. `ServerSettings.session_management_settings` returns the extension's own settings.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .types import SecretSource, SettingsSection, base_folder
 from .user import UserSettings
 
 _SHARED_STORES = ("postgresql+psycopg://", "redis://", "rediss://", "unix://")
-"""Stores that several servers work on together; what these share besides must be given to each of them."""
+"""Stores that several servers can share; each of these servers needs the same secrets and keys."""
 
 
 def _check_issuer(issuer: str) -> str:
@@ -53,7 +53,7 @@ def _issuer_problem(issuer: str) -> str:
     if "?" in issuer:
         return "must have no query (?)"
     if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
-        return "must be https; http is for localhost, 127.0.0.1 and [::1] alone"
+        return "must be https; http is allowed for localhost, 127.0.0.1 and [::1] only"
     if issuer.endswith("/"):
         return f"must not end in a slash; write {issuer.rstrip('/')}"
     origin = f"{parts.scheme}://{parts.netloc.lower()}".removesuffix(":443" if parts.scheme == "https" else ":80")
@@ -83,22 +83,22 @@ class ServerSettings(SettingsSection):
     """The whole file."""
 
     issuer: Annotated[str, AfterValidator(_check_issuer)]
-    """The OP's identifier and base URL, without a slash at its end: https, or http on localhost, 127.0.0.1 or [::1] alone."""
+    """The OP's identifier and base URL, without a slash at the end: https, or http on localhost, 127.0.0.1 or [::1] only."""
 
     listen: ListenSettings = ListenSettings()
-    """Where the server listens."""
+    """Address, processes and limits of the server."""
 
     store: Annotated[str, AfterValidator(_resolve_store)]
-    """`sqlite:///PATH` keeps everything in one file; `postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE` and
-    `redis://HOST:PORT/DATABASE` are for several servers; `"memory:"` (in quotes) keeps nothing when the server stops."""
+    """`sqlite:///PATH` stores everything in one file; `postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE` and
+    `redis://HOST:PORT/DATABASE` are for several servers; `"memory:"` (in quotes) loses everything when the server stops."""
 
     secrets: SecretSource | None = None
-    """The server's secrets, one a line in base64url, each of at least 32 random bytes: the first is in use, all are believed. Without
-    it: the file `secrets` beside the SQLite database. A file that is not there is made at the first start, readable by its owner alone."""
+    """The server's secrets, one a line in base64url, each of at least 32 random bytes: the first is in use, all are accepted. Without it:
+    the file `secrets` beside the SQLite database. A missing file is created at the first start, readable by its owner only."""
 
     keys: Annotated[KeySource | None, BeforeValidator(_path_as_source)] = None
     """The private signing keys, a JSON Web Key Set: a path, or a section. The first key of each kind signs, all are published. Without it:
-    the file `keys.json` beside the SQLite database. A file that is not there is made at the first start, readable by its owner alone."""
+    the file `keys.json` beside the SQLite database. A missing file is created at the first start, readable by its owner only."""
 
     session: SessionSettings = SessionSettings()
     """OP sessions."""
@@ -134,31 +134,31 @@ class ServerSettings(SettingsSection):
     """Counts and gauges for Prometheus; without this section there are none."""
 
     hooks: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")], ...] = ()
-    """Functions of your own, as `package.module:function`, each called with every event (`oic_session_ext.events`) once it is durable."""
+    """Your own functions, as `package.module:function`; each is called with every event (`oic_session_ext.events`) after its commit."""
 
     users: Annotated[tuple[UserSettings, ...], Field(min_length=1)]
-    """Who can sign in."""
+    """The users who can sign in."""
 
     clients: tuple[ClientSettings, ...] = ()
-    """The clients (RPs) that are known from the start."""
+    """The statically registered clients (RPs)."""
 
     @property
     def is_on_loopback(self) -> bool:
-        """Return whether the issuer is an address that only this machine can reach."""
+        """Whether the issuer is an address that only this machine can reach."""
         return split_absolute_uri(self.issuer).hostname in LOOPBACK_HOSTS
 
     @property
     def secrets_file(self) -> Path | None:
-        """The file of the server's secrets; None when they come from the environment, or live and die with the process."""
+        """The file of the server's secrets; None if they come from the environment or exist in this process only."""
         return self.secrets.file if self.secrets is not None else self._beside_store("secrets")
 
     @property
     def keys_file(self) -> Path | None:
-        """The file of the private keys; None when they are elsewhere, or live and die with the process (`memory:`)."""
+        """The file of the private keys; None if they are elsewhere or exist in this process only (`memory:`)."""
         return self.keys.file if self.keys is not None else self._beside_store("keys.json")
 
     def session_management_settings(self) -> SessionManagementSettings:
-        """Return the extension's share of these settings."""
+        """Return the extension's own settings."""
         return SessionManagementSettings(
             check_session=self.session_management.enabled,
             session_status=self.session_management.status,
@@ -176,15 +176,15 @@ class ServerSettings(SettingsSection):
         )
 
     def request_object_settings(self) -> RequestObjectSettings:
-        """Return which request objects are taken."""
+        """Return which request objects are accepted."""
         return RequestObjectSettings(**self.request_objects.model_dump())
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what does not fit together across sections."""
+        """Yield contradictions between sections."""
         if self.listen.tls is not None and self.issuer.startswith("http:"):
-            yield ("issuer",), "must be https, as listen.tls is set"
+            yield ("issuer",), "must be https because listen.tls is set"
         if self.listen.processes > 1 and self.store == "memory:":
-            yield ("listen", "processes"), "must be 1, as no two processes share a store of memory:"
+            yield ("listen", "processes"), "must be 1, because processes cannot share the store memory:"
         yield from self._secrets_problems()
         yield from _repeated("users", "username", [user.username for user in self.users])
         yield from _repeated("clients", "client_id", [client.client_id for client in self.clients])
@@ -216,15 +216,15 @@ class ServerSettings(SettingsSection):
         if self.store.startswith(_SHARED_STORES):
             for name, value in (("secrets", self.secrets), ("keys", self.keys)):
                 if value is None:
-                    yield (name,), "is missing: servers that share a store share it too, each must be told where it is"
+                    yield (name,), "is missing: servers that share a store must share it too; set it on each of them"
         if self.secrets is None or self.secrets.env is None:
-            return  # a file is read, or made, when the server starts
+            return  # a file is read or created when the server starts
         try:
             SecretRing.from_text(self.secrets.read())
         except ValueError as err:
             yield ("secrets", "env"), str(err)
         except ConfigError as err:
-            yield ("secrets", "env"), f"the environment variable {self.secrets.env} holds no good secrets: {err.problem}"
+            yield ("secrets", "env"), f"the environment variable {self.secrets.env} has no valid secrets: {err.problem}"
 
     def _beside_store(self, name: str) -> Path | None:
         return Path(self.store.removeprefix("sqlite:///")).parent / name if self.store.startswith("sqlite:") else None
@@ -234,4 +234,4 @@ def _repeated(section: str, key: str, values: list[Any]) -> Iterator[Problem]:
     first: dict[Any, int] = {}
     for index, value in enumerate(values):
         if first.setdefault(value, index) != index:
-            yield (section, index, key), f"is that of {section}[{first[value]}] too; each must have its own"
+            yield (section, index, key), f"is the same as in {section}[{first[value]}]; it must be unique"

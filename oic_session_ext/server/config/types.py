@@ -1,7 +1,7 @@
-"""What the server's settings are made of: a section, a duration, a path, a secret kept elsewhere.
+"""Types of the server's settings: a section, a duration, a path, a secret outside of the file.
 
-Values come from one YAML file; a message here is read by the person who edits that file, so it says what is wrong
-and what is allowed, and never repeats a value that may be secret.
+Messages are for the person who edits the YAML file: they have the problem and the allowed values, and never a value that may
+be secret.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def resolve_path(value: object, info: ValidationInfo) -> object:
 
 
 def base_folder(info: ValidationInfo) -> Path:
-    """Return the folder that relative paths start at: the settings file's, else the working directory."""
+    """Return the folder at which relative paths start: the settings file's, or else the working directory."""
     context: Any = info.context or {}
     return Path(context.get("folder", Path.cwd()))
 
@@ -67,32 +67,32 @@ Text = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class SecretSource(SettingsSection):
-    """Where a secret is kept, outside of the settings file: exactly one of the two."""
+    """The source of a secret outside of the settings file: exactly one of the two."""
 
     file: ConfigPath | None = None
-    """A file that holds the secret, readable by the server alone."""
+    """A file with the secret, readable by the server only."""
 
     env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    """Name of the environment variable that holds the secret."""
+    """Name of the environment variable with the secret."""
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what is wrong with the choice; whether the secret is there is asked by its owner."""
+        """Yield problems of the choice; the section that owns the secret verifies the secret itself."""
         if (self.file is None) == (self.env is None):
             yield (), "must have exactly one of file, env"
 
     def read(self) -> str:
         """Return the secret without surrounding white space.
 
-        Raises: ValueError: it is not there, not readable, or empty; the message names the place, never the secret.
+        Raises: ValueError: it is missing, unreadable or empty; the message has its source, never the secret.
         """
         if self.env is not None:
             secret = os.environ.get(self.env, "").strip()
             place = f"the environment variable {self.env}"
         else:
-            assert self.file is not None  # problems() saw to it
+            assert self.file is not None  # verified by problems()
             secret, place = _text_of(self.file), str(self.file)
         if not secret:
-            raise ValueError(f"{place} is not set or empty; it must hold the secret")
+            raise ValueError(f"{place} is not set or empty; it must have the secret")
         return secret
 
 
@@ -108,15 +108,17 @@ def _text_of(file: Path) -> str:
 _SHORTEST_ACCESS_TOKEN = 32
 
 
-def _access_token_problems(key: str, source: SecretSource) -> Iterator[Problem]:
+def access_token_problems(key: str, source: SecretSource) -> Iterator[Problem]:
+    """Yield an access token that is missing or too short."""
     try:
         if len(source.read()) < _SHORTEST_ACCESS_TOKEN:
-            yield (key,), f"must hold at least {_SHORTEST_ACCESS_TOKEN} characters"
+            yield (key,), f"must have at least {_SHORTEST_ACCESS_TOKEN} characters"
     except ValueError as err:
         yield (key,), str(err)
 
 
-def _holds(source: SecretSource, given: str) -> bool:
+def matches_secret(source: SecretSource, given: str) -> bool:
+    """Return in constant time whether `given` is the source's secret, read anew; False if it cannot be read."""
     try:
         expected = source.read()
     except ValueError:

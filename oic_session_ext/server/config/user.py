@@ -1,4 +1,4 @@
-"""A user of the bundled server, as the settings file names them."""
+"""A user of the bundled server in the settings file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...validation import Problem
 from .types import SettingsSection
 
 _ARGON2ID = re.compile(r"\$argon2id\$v=19\$m=(\d{1,10}),t=(\d{1,10}),p=(\d{1,10})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})")
-_MOST_ARGON2_COSTS = (4 * 1024 * 1024, 100, 64)  # KiB of memory, rounds, lanes: more would stop the server, not the guessing
+_MOST_ARGON2_COSTS = (4 * 1024 * 1024, 100, 64)  # KiB of memory, iterations, parallelism: higher costs would overload the server
 _TEXT_CLAIMS = frozenset(
     {
         "name",
@@ -38,26 +38,26 @@ _TEXT_CLAIMS = frozenset(
 )
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _FLAG_CLAIMS = frozenset({"email_verified", "phone_number_verified"})
-# A user's own data must not speak in place of the protocol.
+# A user's own data must not override claims of the protocol.
 _RESERVED_CLAIMS = PROTOCOL_CLAIMS | {"events", "cnf", "_claim_names", "_claim_sources"}
 
 
 def normalize_login_text(text: str) -> str:
-    """Return a user name or password in the one form in which it is compared (NFC, as RFC 8265 says).
+    """Return a user name or password in the form in which it is compared (NFC, RFC 8265).
 
-    Keyboards differ in how they compose an umlaut; a person cannot see the difference.
+    Keyboards compose an umlaut in different ways that users cannot distinguish.
     """
     return unicodedata.normalize("NFC", text)
 
 
 def normalize_username(username: str) -> str:
-    """Return a user name as it is compared: without the white space around it, which phones' keyboards add, in NFC."""
+    """Return a user name in the form in which it is compared: in NFC, without surrounding white space, which phones' keyboards add."""
     return normalize_login_text(username.strip())
 
 
 def _check_username(username: str) -> str:
     if not username.isprintable() or username != username.strip():
-        raise PydanticCustomError("refused", "must be printable text without space at its ends")
+        raise PydanticCustomError("refused", "must be printable text without leading or trailing space")
     return normalize_login_text(username)
 
 
@@ -70,7 +70,7 @@ def _check_hash(encoded: str) -> str:
 
 
 def _is_unpadded_base64(text: str) -> bool:
-    """Return whether argon2 will be able to read `text`; a damaged line would otherwise show at somebody's sign-in."""
+    """Return whether argon2 can decode `text`; otherwise a damaged line would fail only when the user signs in."""
     try:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError:
@@ -82,20 +82,20 @@ class UserSettings(SettingsSection):
     """A user who can sign in."""
 
     username: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_check_username)]
-    """What the user types to sign in; upper and lower case differ. It is the user's identity here: a renamed user is another one."""
+    """The name that the user enters to sign in; case-sensitive. It is the user's identity: a renamed user is a different user."""
 
     password_hash: Annotated[str, AfterValidator(_check_hash)] | None = None
     """The argon2id line that `oic-session-ext users hash` prints."""
 
     password: Annotated[SecretStr, Field(min_length=1, max_length=1000)] | None = None
-    """The password in plain text, for benchmarks alone (`login.cheap_passwords_for_benchmarks`)."""
+    """The password in plain text, for benchmarks only (`login.cheap_passwords_for_benchmarks`)."""
 
     claims: dict[str, Any] = Field(default_factory=dict)
-    """What clients may learn about the user, by the names of OpenID Connect Core 5.1: `name`, `email`, `email_verified` ... A text may be
-    there in further languages, with the language's tag behind its name: `name#de`, `address#fr-CA`."""
+    """The user's data for clients, by the claim names of OpenID Connect Core 5.1: `name`, `email`, `email_verified` ... A text may have
+    further languages, with the language tag after the name: `name#de`, `address#fr-CA`."""
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a missing or doubled password, and claims of a wrong kind."""
+        """Yield a missing or duplicate password, and claims of a wrong type."""
         if (self.password_hash is None) == (self.password is None):
             yield (), "must have exactly one of password_hash, password"
         for name, value in self.claims.items():
@@ -106,7 +106,7 @@ class UserSettings(SettingsSection):
 def _claim_problem(tagged: str, value: Any) -> str:
     name, separator, tag = tagged.partition("#")
     if separator and not _LANGUAGE_TAG.fullmatch(tag):
-        return "must have a language tag, such as `de` or `fr-CA`, behind the #"
+        return "must have a language tag, such as `de` or `fr-CA`, after the #"
     if name in _RESERVED_CLAIMS:
         return "is set by the OP itself"
     if separator and (name in _FLAG_CLAIMS or name == "updated_at"):

@@ -1,6 +1,6 @@
-"""YAML text to plain values, and the line of each: the first half of reading a settings file.
+"""Parse YAML into plain values and the line of each value.
 
-YAML 1.2, so `no` and `off` are text; dates stay text too. Tags, duplicate keys and whatever could grow without bound are refused.
+It is YAML 1.2: `no` and `off` are text, and dates stay text too. Tags, duplicate keys and unbounded structures are refused.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from ruamel.yaml.reader import ReaderError
 from ...errors import ConfigError
 
 Location: TypeAlias = tuple[str | int, ...]
-"""The keys and list indexes that lead to a value, from the top."""
+"""The path of a value: keys and list indexes, from the top."""
 
 MAX_BYTES = 1024 * 1024
 MAX_VALUES = 50_000
-"""Values after every alias is followed, so that a few lines of aliases cannot become billions."""
+"""The limit after all aliases are resolved, so that a few lines of aliases cannot become billions of values."""
 
 _TAG = "tag:yaml.org,2002:"
 
 
 @dataclass(slots=True)
 class YamlDocument:
-    """What a file says (`value`, None for an empty file), where (`lines`, from 1), and what is wrong with it as YAML."""
+    """The content of a file (`value`, None for an empty file), the `lines` of its values (from 1), and its YAML problems."""
 
     value: Any = None
     lines: dict[Location, int] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class YamlDocument:
 
 
 def read_yaml(data: bytes) -> YamlDocument:
-    """Return the document in a file's bytes; what is wrong with it is in its `problems`."""
+    """Parse a file's bytes; problems are in `problems` of the result."""
     if len(data) > MAX_BYTES:
         return _unreadable(f"is larger than {MAX_BYTES} bytes", 1)
     try:
@@ -51,18 +51,18 @@ def read_yaml(data: bytes) -> YamlDocument:
     except UnicodeDecodeError as err:
         return _unreadable("is not UTF-8 text", data[: err.start].count(b"\n") + 1)
     reader = YAML(typ="safe", pure=True)
-    reader.composer.warn_double_anchors = False  # YAML 1.2 allows a name twice; the warning would print the lines, secret ones too
+    reader.composer.warn_double_anchors = False  # YAML 1.2 allows an anchor twice; the warning would print the lines, including secrets
     try:
-        node = reader.compose(text)  # nodes know their lines; values are made of them below
+        node = reader.compose(text)  # nodes have their lines; `_Builder` converts them to values
     except MarkedYAMLError as err:
         is_cut_off = "stream" in str(err.problem) and err.context_mark is not None
-        mark = err.context_mark if is_cut_off else err.problem_mark  # where it was opened, rather than the file's end
+        mark = err.context_mark if is_cut_off else err.problem_mark  # where the value begins, not the end of the file
         return _unreadable(_syntax_problem(err), mark.line + 1 if mark else 1)
     except ReaderError as err:
         return _unreadable("holds a control character", text[: err.position].count("\n") + 1)
     except RecursionError:
         return _unreadable("is nested too deeply", 1)
-    except (ValueError, OverflowError, LookupError) as err:  # what the reader makes of impossible escapes and directives
+    except (ValueError, OverflowError, LookupError) as err:  # raised for invalid escapes and directives
         return _unreadable(f"is not YAML: {err}", 1)
     builder = _Builder()
     if node is not None:
@@ -72,7 +72,7 @@ def read_yaml(data: bytes) -> YamlDocument:
 
 
 def format_location(location: Location) -> str:
-    """Return the full path of a key as people write it: `clients[1].redirect_uris[0]`."""
+    """Return the full path of a key in its readable form: `clients[1].redirect_uris[0]`."""
     path = ""
     for part in location:
         if isinstance(part, int):
@@ -80,7 +80,7 @@ def format_location(location: Location) -> str:
         elif part.replace("_", "a").replace("-", "a").isalnum():
             path += f".{part}" if path else part
         else:
-            path += f"[{part[:100]!r}]"  # as Python text, so that a strange key cannot write lines of its own
+            path += f"[{part[:100]!r}]"  # quoted, so that a key with a line feed cannot forge lines of output
     return path or "the file"
 
 
@@ -91,16 +91,16 @@ def _unreadable(problem: str, line: int) -> YamlDocument:
 def _syntax_problem(err: MarkedYAMLError) -> str:
     problem = str(err.problem or err.context or "unknown")
     if "'\\t'" in problem:
-        return "is not YAML: a tab stands where only spaces may; indent with spaces"
+        return "is not YAML: a tab is used where only spaces are allowed; indent with spaces"
     if "mapping values are not allowed" in problem:
-        return "is not YAML: a colon stands where none may; put text that holds or ends in a colon in quotes, and check the indentation"
+        return "is not YAML: a colon is not allowed here; put text with a colon in quotes, and check the indentation"
     if "another document" in problem:
         return "holds a second document (---); one is allowed"
     return f"is not YAML: {problem}" + (f" ({err.context})" if err.context and err.problem else "")
 
 
 class _Builder:
-    """Makes plain values of YAML nodes, noting the line of each and every problem on the way."""
+    """Converts YAML nodes to plain values and records the line of each and every problem."""
 
     def __init__(self) -> None:
         self.document = YamlDocument()
@@ -139,7 +139,7 @@ class _Builder:
             key = key_node.value
             here = (*location, key)
             if key in found:
-                self._refuse(here, f"is there twice; the first is on line {self.document.lines[here]}", key_node)
+                self._refuse(here, f"is duplicate; the first is on line {self.document.lines[here]}", key_node)
                 continue
             self.document.lines[here] = key_node.start_mark.line + 1
             found[key] = self.build(value_node, here)
@@ -188,5 +188,5 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     "float": _float,
     "bool": lambda text: {"true": True, "false": False}[text.lower()],
     "null": lambda _: None,
-    "timestamp": str,  # a date is a word to us: claims such as birthdate are text
+    "timestamp": str,  # dates stay text: claims such as birthdate are text
 }

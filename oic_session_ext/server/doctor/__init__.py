@@ -1,4 +1,4 @@
-"""What can be said of a deployment before users meet its traps: `oic-session-ext doctor` prints it."""
+"""Diagnosis of a deployment: problems and risks that `oic-session-ext doctor` prints."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["Finding", "Severity", "diagnose"]
 
 
 def diagnose(settings: ServerSettings, *, visits: Visits | None, now: int) -> Iterator[Finding]:
-    """Yield what is wrong or risky with a deployment that these settings describe.
+    """Yield problems and risks of the deployment that these settings describe.
 
-    Nothing is changed, but for a short-lived record that shows whether the store can be written.
+    Nothing is changed except a short-lived record, which tests whether the store can be written.
 
-    `visits`: how the issuer and the clients are visited over the network; None looks at nothing beyond the settings and the store.
+    `visits`: sends requests to the issuer and the clients; with None only the settings and the store are examined.
     """
     yield from examine_settings(settings)
     with stored(settings) as store:

@@ -1,4 +1,4 @@
-"""Whether clients, as they are registered, can hear of logouts at all, and in which browsers."""
+"""Checks of client registrations: whether, and in which browsers, clients can be notified of logouts."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ _BLIND = "Firefox, Safari and every browser that blocks third-party cookies"
 
 
 def examine_clients(settings: ServerSettings, clients: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
-    """Yield what can be said of each client by its registration."""
+    """Yield the findings on each client's registration."""
     checked = {client.client_id for client in settings.clients}
     for client_id, metadata in clients.items():
         about = f"client {client_id}"
         try:
-            if client_id not in checked:  # those were held to the rules with the file
+            if client_id not in checked:  # those were verified with the file
                 yield from _rules(settings, about, metadata)
             yield from _channels(settings, about, metadata)
             yield from _frame(settings, about, metadata)
-        except ValueError as err:  # a row that registration as it is today would not take
+        except ValueError as err:  # a stored registration that would be refused today
             yield Finding(
                 Severity.WARNING,
                 about,
                 f"has a URI that cannot be read: it {err}",
-                "Browsers and the OP may take it for different places, or for none.",
+                "Browsers and the OP may resolve it differently, or not at all.",
                 "Let the client register anew.",
             )
 
 
 def _rules(settings: ServerSettings, about: str, metadata: Mapping[str, Any]) -> Iterator[Finding]:
-    """What registration refuses today, it may have let pass under other settings."""
+    """Yield violations of registration rules: a client may have registered under other settings."""
     permits_http = settings.registration.allow_http
     rules = UriRules.of(metadata, permits_http=permits_http)
     problems = [(uri, rules.redirect_problem(uri)) for uri in metadata.get("redirect_uris") or ()]
@@ -49,7 +49,7 @@ def _rules(settings: ServerSettings, about: str, metadata: Mapping[str, Any]) ->
                 Severity.WARNING,
                 about,
                 f"would not be registered today: {what} {problem}",
-                "What the rule is there for: tokens or logouts may reach somebody else than the client.",
+                "Tokens or logout notices may reach another party than the client.",
                 "Let the client register anew, or delete it.",
             )
 
@@ -61,7 +61,9 @@ def _channels(settings: ServerSettings, about: str, metadata: Mapping[str, Any])
         (back, settings.logout.backchannel.enabled, "logout.backchannel.enabled"),
     ):
         if uri and not is_on:
-            yield Finding(Severity.WARNING, about, f"has {uri}, but {setting} is off", "It is not told of logouts there.", "Switch it on.")
+            yield Finding(
+                Severity.WARNING, about, f"has {uri}, but {setting} is off", "It is not notified of logouts there.", "Switch it on."
+            )
     if back and settings.logout.backchannel.enabled:
         return
     if front and settings.logout.frontchannel:
@@ -69,9 +71,9 @@ def _channels(settings: ServerSettings, about: str, metadata: Mapping[str, Any])
         yield Finding(
             Severity.WARNING if elsewhere else Severity.NOTE,
             about,
-            "has a front-channel logout page alone" + (", on another site than the OP" if elsewhere else ""),
-            (f"In {_BLIND} that page, in a frame, does not see the user's cookie and ends nothing. " if elsewhere else "")
-            + "A session that ends without a browser (it runs out, an administrator ends it) is not told at all.",
+            "has only a front-channel logout page" + (", on another site than the OP" if elsewhere else ""),
+            (f"In {_BLIND} that page, in a frame, does not get the user's cookie and ends nothing. " if elsewhere else "")
+            + "If a session ends without a browser (it expires, an administrator ends it), the client is not notified.",
             "Register backchannel_logout_uri as well.",
         )
     else:
@@ -79,13 +81,13 @@ def _channels(settings: ServerSettings, about: str, metadata: Mapping[str, Any])
             Severity.NOTE,
             about,
             "has no logout URI",
-            "It hears of a logout by watching the OP iframe alone, while a page of it is open, or at its next silent renewal.",
+            "It detects a logout only with the OP iframe, while one of its pages is open, or at its next silent renewal.",
             "Register backchannel_logout_uri.",
         )
 
 
 def _frame(settings: ServerSettings, about: str, metadata: Mapping[str, Any]) -> Iterator[Finding]:
-    """The iframe lives in pages of the redirect URIs' origins; the front-channel page lives in ours."""
+    """Yield framing problems: the OP iframe is in pages of the redirect URIs' origins, the front-channel page is in the OP's."""
     pages = [uri for uri in metadata.get("redirect_uris") or () if str(uri).lower().startswith(("http://", "https://"))]
     elsewhere = sorted({site_of(uri) for uri in pages if _is_elsewhere(settings, uri)})
     has_iframe_alone = settings.session_management.enabled and not settings.session_management.status

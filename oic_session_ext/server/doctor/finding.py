@@ -1,4 +1,4 @@
-"""One thing that the doctor found."""
+"""A finding of the diagnosis."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Severity(Enum):
-    """How bad it is: something does not work or is not safe, will not work for some, or is good to know."""
+    """PROBLEM: it does not work or is not safe. WARNING: it does not work for some users. NOTE: information."""
 
     PROBLEM = "problem"
     WARNING = "warning"
@@ -16,7 +16,7 @@ class Severity(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found, `about` which setting or client, what it `impact`, and how to `fix` it."""
+    """`what` was found `about` a setting or client, its `impact`, and how to `fix` it."""
 
     severity: Severity
     about: str

@@ -1,4 +1,4 @@
-"""Whether a page lets another page frame it: CSP `frame-ancestors`, and without that `X-Frame-Options` (CSP Level 3, 6.4.2; RFC 7034)."""
+"""Whether a page may be framed by another page: CSP `frame-ancestors`, else `X-Frame-Options` (CSP Level 3, 6.4.2; RFC 7034)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...web.uri import split_absolute_uri
 
 
 def refuses_frame(headers: Mapping[str, str], page: str, ancestor: str) -> str | None:
-    """Return the header by which `page` refuses to be framed by `ancestor`, None when it does not. `ancestor` is an absolute URI."""
+    """Return the header by which `page` refuses to be framed by `ancestor` (an absolute URI), or None."""
     policies = [
         sources.split()
         for directive in headers.get("content-security-policy", "").replace(",", ";").split(";")
@@ -48,7 +48,7 @@ def _matches(source: str, page: str, ancestor: str) -> bool:
 def _is_of_one_origin(page: str, ancestor: str) -> bool:
     try:
         return origin_of(page) == origin_of(ancestor)
-    except ValueError:  # whatever browsers make of that page's address, it is no other's
+    except ValueError:  # an address that cannot be parsed has no origin in common with another
         return False
 
 

@@ -1,4 +1,4 @@
-"""What comes back at the issuer's address: whether users and clients reach this OP there, and what a proxy on the way changes."""
+"""Checks of the responses at the issuer's address: whether it leads to this OP, and what a proxy changes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .finding import Finding, Severity
 from .frame_policy import refuses_frame
 from .visits import Answer, NotReached, Visits
 
-_ANYBODY = "https://rp.example.com/"
+_ANY_RP = "https://rp.example.com/"
 
 
 def examine_issuer(settings: ServerSettings, visits: Visits) -> Iterator[Finding]:
-    """Visit discovery, the OP iframe and a page."""
+    """Request the discovery document, the OP iframe and a page, and yield the findings."""
     where = f"{settings.issuer}/.well-known/openid-configuration"
     try:
         discovery = visits.get(where)
@@ -25,7 +25,7 @@ def examine_issuer(settings: ServerSettings, visits: Visits) -> Iterator[Finding
             Severity.PROBLEM,
             "issuer",
             f"{where} cannot be reached from here: {err}",
-            "Clients learn the OP's endpoints and keys there.",
+            "Clients read the OP's endpoints and keys there.",
             "Start the server; look at DNS, the proxy, the certificate.",
         )
         return
@@ -52,8 +52,8 @@ def _issuer(settings: ServerSettings, where: str, status: int, found: object) ->
             Severity.PROBLEM,
             "issuer",
             f"{where} answers {status}" + (f" with the issuer {found}" if found else ""),
-            "Clients refuse an OP whose document names another issuer (OpenID Connect Discovery 1.0, 4.3), or find none.",
-            "Let the proxy pass every path below the issuer on to this server, with the path unchanged.",
+            "Clients refuse an OP whose document has another issuer (OpenID Connect Discovery 1.0, 4.3), or find no document.",
+            "Let the proxy forward every path below the issuer to this server, with the path unchanged.",
         )
 
 
@@ -63,7 +63,7 @@ def _transport(settings: ServerSettings, answer: Answer) -> Iterator[Finding]:
             Severity.WARNING,
             "issuer",
             "answers without Strict-Transport-Security, which the server sends",
-            "A browser's first visit can be diverted to http by whoever sits in between.",
+            "An attacker on the network can divert a browser's first visit to http.",
             "Let the proxy keep the header.",
         )
 
@@ -74,31 +74,31 @@ def _iframe(where: str, visits: Visits) -> Iterator[Finding]:
     except NotReached as err:
         yield Finding(Severity.PROBLEM, "issuer", f"{where}: {err}", "No client sees changes of the session.", "Look at the proxy.")
         return
-    refusal = refuses_frame(answer.headers, where, _ANYBODY)
+    refusal = refuses_frame(answer.headers, where, _ANY_RP)
     if answer.status != 200 or refusal:
         yield Finding(
             Severity.PROBLEM,
             "issuer",
             f"{where} " + (f"has {refusal}" if refusal else f"answers {answer.status}"),
             "Browsers do not show the OP iframe in clients' pages: no client sees changes of the session.",
-            "Let the proxy add no X-Frame-Options or Content-Security-Policy to this page; the server says itself who may frame what.",
+            "The proxy must not add X-Frame-Options or Content-Security-Policy to this page; the server sends the right headers itself.",
         )
 
 
 def _page(settings: ServerSettings, where: str, visits: Visits) -> Iterator[Finding]:
-    """Look at a page that must not be framed, and at the cookies that come with it: an authorization request without parameters."""
+    """Examine a page that must not be framed, and its cookies: an authorization request without parameters."""
     try:
         answer = visits.get(where)
     except NotReached as err:
-        yield Finding(Severity.PROBLEM, "issuer", f"{where}: {err}", "Nobody can sign in.", "Look at the proxy.")
+        yield Finding(Severity.PROBLEM, "issuer", f"{where}: {err}", "No user can sign in.", "Look at the proxy.")
         return
-    if not refuses_frame(answer.headers, where, _ANYBODY):
+    if not refuses_frame(answer.headers, where, _ANY_RP):
         yield Finding(
             Severity.PROBLEM,
             "issuer",
-            f"{where} lets everybody frame it, which the server forbids",
-            "Somebody else's page can have users click on what they do not see (clickjacking).",
-            "Let the proxy keep Content-Security-Policy and X-Frame-Options as they come.",
+            f"{where} allows every page to frame it, which the server forbids",
+            "Another site's page can make users click on hidden content (clickjacking).",
+            "The proxy must not change Content-Security-Policy and X-Frame-Options.",
         )
     yield from _cookies(settings, answer)
 
@@ -117,5 +117,5 @@ def _cookies(settings: ServerSettings, answer: Answer) -> Iterator[Finding]:
                 "session.browser_state_cookie",
                 "does not arrive as the server sends it: SameSite=None, Secure, and no HttpOnly",
                 "The OP iframe does not see it in other sites' pages.",
-                "Let the proxy leave Set-Cookie alone (nginx: no proxy_cookie_flags; HAProxy, Apache: no rewriting).",
+                "The proxy must not change Set-Cookie (nginx: no proxy_cookie_flags; HAProxy, Apache: no rewriting).",
             )

@@ -1,4 +1,4 @@
-"""The secrets and signing keys: that they can be read, by nobody else, and are those of the other servers."""
+"""Checks of the secrets and signing keys: only the server can read them, and the other servers use the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .finding import Finding, Severity
 
 
 def examine_keys(settings: ServerSettings, store: Store | Exception | None) -> Iterator[Finding]:
-    """Yield what is wrong with them; those that the first start is going to make are no finding."""
+    """Yield their problems; a missing file is not a problem, because the first start creates it."""
     files = [file for file in (settings.secrets_file, settings.keys_file) if file is not None]
     if not isinstance(store, Store) or not all(file.exists() for file in files):
         return
@@ -23,7 +23,7 @@ def examine_keys(settings: ServerSettings, store: Store | Exception | None) -> I
                 Severity.PROBLEM,
                 name,
                 "are not those that the other servers of the store use",
-                "The server refuses to start: what one server signs or seals the others would not believe.",
+                "The server refuses to start: the others would not accept what it signs or encrypts.",
                 f"Copy theirs here, or use `oic-session-ext {name} rotate`; `oic-session-ext adopt` if these are the right ones.",
             )
     except SessionExtError as err:
@@ -32,5 +32,5 @@ def examine_keys(settings: ServerSettings, store: Store | Exception | None) -> I
             "secrets and keys",
             f"cannot be used: {err}",
             "The server refuses to start.",
-            "Do as the message says; files must be readable by the server's user alone.",
+            "Follow the message; files must be readable by the server's user only.",
         )

@@ -1,4 +1,4 @@
-"""What comes back from the clients' logout addresses, as far as they can be reached from here."""
+"""Checks of the responses at the clients' logout URIs, if they can be reached from this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from .visits import NotReached, Visits
 
 
 def examine_rps(settings: ServerSettings, clients: Mapping[str, Mapping[str, Any]], visits: Visits) -> Iterator[Finding]:
-    """Visit what each client has registered. Nobody is signed out: the visits carry neither a cookie nor a Logout Token."""
+    """Request each client's logout URIs and yield the findings.
+
+    No user is signed out: the requests have neither a cookie nor a Logout Token.
+    """
     guard = AddressGuard(settings.logout.backchannel.allow_networks)
     trusted = {client.client_id for client in settings.clients}
     for client_id, metadata in clients.items():
@@ -41,7 +44,7 @@ def _front(settings: ServerSettings, about: str, uri: str, visits: Visits) -> It
             about,
             f"{uri} cannot be reached from here: {err}",
             "If browsers do not reach it either, front-channel logout does nothing.",
-            "See that it is served.",
+            "Make sure that it is served.",
         )
         return
     refusal = refuses_frame(answer.headers, uri, settings.issuer)
@@ -69,7 +72,7 @@ def _back(guard: AddressGuard, about: str, uri: str, visits: Visits) -> Iterator
             Severity.PROBLEM,
             about,
             f"{uri} {problem}",
-            "The OP refuses to call it; the client is not told of logouts.",
+            "The OP refuses to call it; the client is not notified of logouts.",
             "Add its network to logout.backchannel.allow_networks.",
         )
         return
@@ -80,7 +83,7 @@ def _back(guard: AddressGuard, about: str, uri: str, visits: Visits) -> Iterator
             Severity.PROBLEM,
             about,
             f"{uri} leads to {refused[0]}, which is not an address of the public Internet",
-            "The OP refuses to call it; the client is not told of logouts.",
+            "The OP refuses to call it; the client is not notified of logouts.",
             "Add its network to logout.backchannel.allow_networks.",
         )
         return
@@ -94,8 +97,8 @@ def _back(guard: AddressGuard, about: str, uri: str, visits: Visits) -> Iterator
             Severity.PROBLEM,
             about,
             f"{uri} cannot be reached from here: {err}",
-            "The client is not told of logouts while that is so; they are tried again for a while.",
-            "See that it is served, and that this machine may connect to it.",
+            "The client is not notified of logouts at present; they are retried for some time.",
+            "Make sure that it is served and that this machine may connect to it.",
         )
         return
     if answer.status in (301, 302, 303, 307, 308) or answer.status in (401, 403, 404, 410) or answer.status >= 500:
@@ -103,18 +106,18 @@ def _back(guard: AddressGuard, about: str, uri: str, visits: Visits) -> Iterator
             Severity.WARNING,
             about,
             f"{uri} answers {answer.status} to a GET",
-            "When it answers a Logout Token so too, the client is not told: redirects are not followed, and there is no login to give.",
-            "Let it answer POST itself, without a redirect and without authentication.",
+            "If it responds to a Logout Token in the same way, the client is not notified: redirects and logins are not supported.",
+            "Let it accept POST without a redirect and without authentication.",
         )
 
 
 def _not_visited(about: str, uri: str) -> Finding:
-    """Say that whoever registered this would choose what is asked of a machine inside."""
+    """Return the note that a URI is not requested: its registrant could choose requests to internal machines."""
     return Finding(
         Severity.NOTE,
         about,
         f"{uri} leads to addresses that are not of the public Internet, and is not visited",
-        "Nothing; it is not known what answers there.",
+        "None; the response there is unknown.",
         "Look at it yourself, or add its network to logout.backchannel.allow_networks.",
     )
 
@@ -124,7 +127,7 @@ def _leads_inside(guard: AddressGuard, uri: str) -> bool:
 
 
 def _addresses(uri: str) -> list[Address]:
-    """Return what the URI's host resolves to, nothing where it does not."""
+    """Return the addresses of the URI's host; an empty list if it does not resolve."""
     try:
         found = socket.getaddrinfo(urlsplit(uri).hostname, None, type=socket.SOCK_STREAM)
     except (OSError, ValueError):

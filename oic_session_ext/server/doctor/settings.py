@@ -1,4 +1,4 @@
-"""What the settings say that is good for trying out, or for another place than this one, but not for users."""
+"""Checks of the settings: values that are suitable for trials or another machine, but not for production."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHORTEST_CODE_S = 10
 
 
 def examine_settings(settings: ServerSettings) -> Iterator[Finding]:
-    """Yield what can be said by the settings alone."""
+    """Yield the findings that depend on the settings only."""
     yield from _issuer(settings)
     yield from _login(settings)
     if settings.store == "memory:":
@@ -19,24 +19,24 @@ def examine_settings(settings: ServerSettings) -> Iterator[Finding]:
             Severity.PROBLEM,
             "store",
             "is memory:",
-            "When the server stops, all sessions, tokens, registered clients and logouts that are still to be told are lost.",
-            "Name a file, sqlite:///PATH, or a database.",
+            "When the server stops, all sessions, tokens, registered clients and pending logout notices are lost.",
+            "Set a file, sqlite:///PATH, or a database.",
         )
     if settings.registration.mode == "open":
         yield Finding(
             Severity.WARNING,
             "registration.mode",
             "is open",
-            "Anybody may register a client, and ask your users for consent under any name.",
-            "Set it to token or off, unless the OP is meant for strangers' clients.",
+            "Every party can register a client and ask your users for consent under any name.",
+            "Set it to token or off, unless the OP is intended for clients of unknown parties.",
         )
     if any(network.num_addresses > 2 ** (network.max_prefixlen - 8) for network in settings.logout.backchannel.allow_networks):
         yield Finding(
             Severity.WARNING,
             "logout.backchannel.allow_networks",
             "allows most addresses",
-            "Whoever registers a client can have the OP call addresses inside of your network.",
-            "Name the networks in which your clients are.",
+            "A registered client can make the OP send requests to addresses in your internal network.",
+            "List only the networks in which your clients are.",
         )
     if settings.session.idle_timeout_s > settings.session.absolute_timeout_s:
         yield Finding(
@@ -51,7 +51,7 @@ def examine_settings(settings: ServerSettings) -> Iterator[Finding]:
             Severity.WARNING,
             "tokens.code_lifetime",
             f"is {settings.tokens.code_lifetime_s} s",
-            "A code has run out before a client on a slow line has redeemed it.",
+            "A code may expire before a client on a slow connection redeems it.",
             "60s is usual.",
         )
 
@@ -67,22 +67,22 @@ def _issuer(settings: ServerSettings) -> Iterator[Finding]:
         )
         return
     if settings.is_on_loopback:
-        yield Finding(Severity.NOTE, "issuer", "is on this machine", "Nobody else reaches it.", "Use the name by which users reach the OP.")
+        yield Finding(Severity.NOTE, "issuer", "is on this machine", "Other machines cannot reach it.", "Use the OP's public name.")
     if settings.listen.tls is None and settings.listen.proxy is None:
         yield Finding(
             Severity.PROBLEM,
             "listen",
             "has neither tls nor proxy, and the issuer is https",
-            "All users seem to come from the proxy's address: after a few wrong passwords of one the others cannot sign in either.",
-            "Say which proxies are trusted: listen.proxy.trusted, with the header that they set.",
+            "All users have the proxy's address: after a few wrong passwords of one user, no other user can sign in.",
+            "Set the trusted proxies in listen.proxy.trusted, and the header that they set.",
         )
     if settings.listen.tls is not None and settings.listen.proxy is None and settings.listen.host in ("127.0.0.1", "::1", "localhost"):
         yield Finding(
             Severity.WARNING,
             "listen.host",
             f"is {settings.listen.host}",
-            "The server is reached from this machine alone, though it speaks TLS itself.",
-            "Set it to the address that users reach, such as 0.0.0.0 or [::].",
+            "Only this machine can reach the server, although it has TLS of its own.",
+            "Set it to an address that users can reach, such as 0.0.0.0 or [::].",
         )
 
 
@@ -92,7 +92,7 @@ def _login(settings: ServerSettings) -> Iterator[Finding]:
             Severity.PROBLEM,
             "login.cheap_passwords_for_benchmarks",
             "is on",
-            "Passwords stand in the file in plain text, and are guessed a thousand times as fast.",
+            "Passwords are in the file in plain text, and can be guessed a thousand times as fast.",
             "Remove it, and write password_hash in place of password.",
         )
     if settings.logging.level == "debug":
@@ -102,6 +102,6 @@ def _login(settings: ServerSettings) -> Iterator[Finding]:
             Severity.NOTE,
             "metrics",
             "is not set",
-            "You do not see clients that are not told of logouts until somebody complains.",
-            "Set it, or look at `oic-session-ext notices list` now and then.",
+            "You do not notice clients that do not receive logout notices until a user complains.",
+            "Set it, or run `oic-session-ext notices list` regularly.",
         )

@@ -1,4 +1,4 @@
-"""Which addresses browsers take for one site: what cookies in frames depend on (RFC 6265bis, 5.2; HTML, "schemelessly same site")."""
+"""The site of a URI in browsers, on which cookies in frames depend (RFC 6265bis, 5.2; HTML, "schemelessly same site")."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ...web.uri import split_absolute_uri
 
 
 def site_of(uri: str) -> str:
-    """Return the site of an http or https URI as browsers see it: scheme and registrable domain, or the host where it has none.
+    """Return the site of an http or https URI: its scheme and registrable domain, or its host if it has no such domain.
 
-    Raises: ValueError: it is no absolute URI.
+    Raises: ValueError: it is not an absolute URI.
     """
     parts = split_absolute_uri(uri)
     host = (parts.hostname or "").rstrip(".")

@@ -1,4 +1,4 @@
-"""What the store tells: that it can be used, whose it is, and which logouts have not come through."""
+"""Checks of the store: whether it is usable, whether its issuer is right, and which logout notices are not delivered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SQLITE = "sqlite:///"
 
 @contextmanager
 def stored(settings: ServerSettings) -> Iterator[Store | Exception | None]:
-    """Give the store; None where there is none yet, the exception where it cannot be opened. What is not there is not made."""
+    """Yield the store; None if it does not exist yet (it is not created), the exception if it cannot be opened."""
     if settings.store == "memory:" or (settings.store.startswith(_SQLITE) and not Path(settings.store.removeprefix(_SQLITE)).exists()):
         yield None
         return
@@ -38,10 +38,10 @@ def stored(settings: ServerSettings) -> Iterator[Store | Exception | None]:
 
 
 def examine_store(settings: ServerSettings, store: Store | Exception | None, now: int) -> Iterator[Finding]:
-    """Yield what is wrong with the store or waits in it."""
+    """Yield problems of the store and of the notices in it."""
     if store is None:
         if settings.store != "memory:":
-            yield Finding(Severity.NOTE, "store", "is not there yet", "Nothing: the first start makes it.", "Nothing.")
+            yield Finding(Severity.NOTE, "store", "does not exist yet", "None: the first start creates it.", "Nothing to do.")
         return
     if isinstance(store, Exception):
         yield _unusable(store)
@@ -55,7 +55,7 @@ def examine_store(settings: ServerSettings, store: Store | Exception | None, now
 
 
 def registered_clients(settings: ServerSettings, store: Store | Exception | None) -> Mapping[str, Mapping[str, Any]]:
-    """Return the clients of the settings, and of those that registered themselves the first thousand, as registration spells them."""
+    """Return the metadata of the clients in the settings and of the first thousand dynamically registered clients."""
     found: dict[str, Mapping[str, Any]] = {client.client_id: client.metadata() for client in settings.clients}
     if isinstance(store, Store):
         try:
@@ -70,7 +70,7 @@ def registered_clients(settings: ServerSettings, store: Store | Exception | None
 
 
 def _texts(uris: Any) -> list[str]:
-    """Return URIs as text; pyoidc keeps each in a pair with its query, which ours leaves in the text."""
+    """Return URIs as text; pyoidc stores pairs of URI and query, and this package leaves the query in the URI."""
     return [uri if isinstance(uri, str) else uri[0] for uri in uris or ()]
 
 
@@ -79,8 +79,8 @@ def _unusable(err: Exception) -> Finding:
         Severity.PROBLEM,
         "store",
         f"cannot be used: {err.problem if isinstance(err, ConfigError) else err}",
-        "Nobody can sign in or out; every request is answered 503.",
-        "Start it, let the OP's user in, or run `oic-session-ext migrate`, as the message says.",
+        "No user can sign in or out; the response to every request is 503.",
+        "Follow the message: start it, grant access to the OP's user, or run `oic-session-ext migrate`.",
     )
 
 
@@ -91,8 +91,8 @@ def _issuer(settings: ServerSettings, store: Store) -> Iterator[Finding]:
             Severity.PROBLEM,
             "issuer",
             f"is {settings.issuer}, the store's is {issuer}",
-            "The server refuses to start: clients would be sent tokens of another issuer than they know.",
-            "Take a store of its own, or the issuer that the store was made with.",
+            "The server refuses to start: clients would get tokens of an unknown issuer.",
+            "Use another store, or the issuer with which the store was created.",
         )
 
 
@@ -102,9 +102,9 @@ def _notices(store: Store, now: int) -> Iterator[Finding]:
         yield Finding(
             Severity.PROBLEM,
             "logout.backchannel.deliver",
-            f"a client has been waiting for {(now - first[0].due_at) // 60} minutes to be told of a logout, and nobody does",
+            f"a client has been waiting for {(now - first[0].due_at) // 60} minutes for a logout notice, which no process delivers",
             "Users who have signed out are still signed in at clients.",
-            "Start a server, or `oic-session-ext deliver` where the setting is `elsewhere`.",
+            "Start a server, or `oic-session-ext deliver` if the setting is `elsewhere`.",
         )
     given_up = store.notice_counts()[NoticeState.UNDELIVERABLE]
     if given_up:
@@ -113,5 +113,5 @@ def _notices(store: Store, now: int) -> Iterator[Finding]:
             "notices",
             f"{given_up} could not be delivered",
             "Users who have signed out may still be signed in at these clients.",
-            "See `oic-session-ext notices list --state undeliverable`; mend the clients, then `notices resend`.",
+            "See `oic-session-ext notices list --state undeliverable`; repair the clients, then `notices resend`.",
         )

@@ -1,4 +1,4 @@
-"""Visits over the network, with what their answers tell of this machine's clock."""
+"""HTTP requests of the diagnosis, and a check of this machine's clock by their responses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EVERYWHERE = AddressGuard([ip_network("0.0.0.0/0"), ip_network("::/0")])
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer: `headers` by names in lower case, a repeated one joined; `body` has at most 64 KiB."""
+    """A response: `headers` by names in lower case, repeated ones joined; `body` has at most 64 KiB."""
 
     status: int
     headers: MappingProxyType[str, str]
@@ -32,24 +32,24 @@ class Answer:
 
 
 class NotReached(Exception):
-    """There was no answer; the message says why."""
+    """There was no response; the message has the reason."""
 
 
 @dataclass
 class Visits:
-    """Gets pages, follows no redirect, uses no proxy. `ca_file`: the certificates to check by, None for those of the system."""
+    """Sends GET requests without redirects and without proxy. `ca_file`: CA certificates; None for those of the system."""
 
     ca_file: str | None = None
     clock: Callable[[], float] = time.time
     _skews_s: list[float] = field(default_factory=list)
 
     def get(self, uri: str) -> Answer:
-        """Return the answer. Raises: NotReached: there is none within a few seconds, or its certificate is not accepted."""
+        """Return the response. Raises: NotReached: none came within a few seconds, or the certificate is not accepted."""
         try:
             response = self._outbound.result_of(self._outbound.fetch(uri, "*/*"))
         except (RequestFailed, OSError) as err:
             raise NotReached(_reason(err)) from err
-        self._note_clock(response.headers.get("date", ""))
+        self._record_skew(response.headers.get("date", ""))
         return Answer(response.status, MappingProxyType(dict(response.headers)), response.body)
 
     @cached_property
@@ -58,17 +58,17 @@ class Visits:
         return Outbound(_EVERYWHERE, never, ca_file=self.ca_file)
 
     def examine_clock(self) -> Iterator[Finding]:
-        """Yield when this machine's clock is not that of the others who were visited."""
+        """Yield a problem if this machine's clock differs from those of the servers that responded."""
         if self._skews_s and abs(skew_s := statistics.median(self._skews_s)) > _SKEW_S:
             yield Finding(
                 Severity.PROBLEM,
                 "clock",
-                f"of this machine is {abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} that of those who were visited",
-                "Clients refuse ID Tokens and Logout Tokens as not yet valid or too old; codes and sessions run out early or late.",
-                "Have it set by NTP.",
+                f"of this machine is {abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} the clocks of the servers that responded",
+                "Clients refuse ID Tokens and Logout Tokens as not yet valid or too old; codes and sessions expire early or late.",
+                "Synchronise it with NTP.",
             )
 
-    def _note_clock(self, date: str) -> None:
+    def _record_skew(self, date: str) -> None:
         try:
             self._skews_s.append(self.clock() - parsedate_to_datetime(date).timestamp())
         except (ValueError, OverflowError):
@@ -76,7 +76,7 @@ class Visits:
 
 
 def _reason(err: Exception) -> str:
-    """Return the problem, and its innermost cause in a few words."""
+    """Return the problem with its innermost cause."""
     cause: BaseException = err
     while (inner := cause.__cause__ or cause.__context__) is not None:
         cause = inner

@@ -1,4 +1,4 @@
-"""Which address a request came from, when proxies stand in front: only the word of trusted ones counts."""
+"""The client's address of a request behind proxies; only headers of trusted proxies are used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WITH_PORT = re.compile(r"([0-9.]+):[0-9]{1,5}|\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5
 
 
 def with_client_address(application: Callable[..., Iterable[bytes]], proxy: ProxySettings | None) -> Callable[..., Iterable[bytes]]:
-    """Return the application with `REMOTE_ADDR` set to the browser's address; without a proxy it is the peer's already."""
+    """Return the application with `REMOTE_ADDR` set to the browser's address; without a proxy it is the peer's address already."""
     if proxy is None:
         return application
 
@@ -25,7 +25,7 @@ def with_client_address(application: Callable[..., Iterable[bytes]], proxy: Prox
 
 
 def client_address(environ: Mapping[str, Any], proxy: ProxySettings) -> str:
-    """Return the nearest address that is not a trusted proxy's; what stands left of it anybody could have written."""
+    """Return the last address that is not a trusted proxy's; any client can forge the addresses before it."""
     peer = str(environ.get("REMOTE_ADDR", ""))
     name = "HTTP_" + proxy.client_address_header.upper().replace("-", "_")
     hops = [hop.strip() for hop in str(environ.get(name, "")).split(",") if hop.strip()]

@@ -1,6 +1,6 @@
-"""Where connections wait until a request of theirs has arrived whole: only then does it get a thread.
+"""Connections wait without a thread until a whole request has arrived.
 
-cheroot gives each connection a thread at once, so a handful of clients that are slow on purpose would keep everybody else out
+cheroot gives each connection a thread at once, so that a few intentionally slow clients could block all others
 (docs/adr/0017-a-thread-for-a-request-that-has-arrived.md).
 """
 
@@ -35,10 +35,10 @@ _MOST_WAITING = 1024
 
 
 class ArrivedReader(io.BytesIO):
-    """Reads what has arrived and never asks the socket for more: no thread waits for a client, whatever the two read differently."""
+    """Reads received bytes only, never the socket: no thread waits for a client, even if the two parse a request differently."""
 
     def add(self, data: bytes) -> None:
-        """Put bytes behind those that wait to be read."""
+        """Append received bytes to the unread ones."""
         arrived = self.waiting() + data
         self.seek(0)
         self.truncate()
@@ -46,16 +46,16 @@ class ArrivedReader(io.BytesIO):
         self.seek(0)
 
     def waiting(self) -> bytes:
-        """Return the bytes that have arrived and are not read yet."""
+        """Return the unread bytes."""
         return self.getvalue()[self.tell() :]
 
     def has_data(self) -> bool:
-        """Return whether any bytes wait to be read."""
+        """Return whether there are unread bytes."""
         return self.tell() < len(self.getbuffer())
 
 
 class ArrivingConnection(HTTPConnection):
-    """A connection with what is known of the request that arrives on it."""
+    """A connection with the state of its incoming request."""
 
     def __init__(self, server: Any, connected: socket.socket, _: Any = None) -> None:
         super().__init__(server, connected, _make_file)
@@ -64,16 +64,16 @@ class ArrivingConnection(HTTPConnection):
         self.has_served = False
 
     def await_request(self, due: float) -> None:
-        """Begin to wait for a request, which has to have arrived by `due` (monotonic seconds)."""
+        """Start to wait for a request, which must arrive by `due` (monotonic seconds)."""
         self.due = due
         self.has_begun = False
-        self._looked_to = 0  # no head ends before it
-        self._length: int | None = None  # of head and body together, as soon as the head is there
+        self._looked_to = 0  # no head ends before this position
+        self._length: int | None = None  # of head and body together, known when the head has arrived
 
     def is_whole(self, max_head: int, max_body: int) -> bool:
-        """Return whether a request is there as a whole, or so much of one that it is refused without reading on.
+        """Return whether a whole request has arrived, or enough of it to refuse it.
 
-        Whoever waits to be told to send its body (RFC 9110, 10.1.1) is told.
+        A client that expects `100 Continue` before its body (RFC 9110, 10.1.1) gets it.
         """
         arrived = self.rfile.waiting()
         if self._length is None:
@@ -84,12 +84,12 @@ class ArrivingConnection(HTTPConnection):
             head = arrived[: end.end()]
             self._length = len(head) + _length_of_body(head, max_body)
             if len(arrived) < self._length and _EXPECTS.search(head) and head.partition(b"\r\n")[0].endswith(b" HTTP/1.1"):
-                _say(self.socket, _CONTINUE)
+                _try_send(self.socket, _CONTINUE)
         return len(arrived) >= self._length
 
 
 def _length_of_body(head: bytes, max_body: int) -> int:
-    """Return how many bytes follow, 0 when the head is going to be refused."""
+    """Return the number of bytes of the body; 0 if the head is going to be refused."""
     found = _BODY_HEADER.findall(head)
     if len(found) != 1 or found[0][0].lower() != b"content-length":
         return 0
@@ -99,10 +99,10 @@ def _length_of_body(head: bytes, max_body: int) -> int:
 
 
 class ConnectionManager:
-    """Receives for all connections in one thread, never waiting for any; hands on those with a whole request and room for its answer.
+    """Receives for all connections in one thread without blocking; dispatches those with a whole request and a writable socket.
 
-    It takes the place of cheroot's `ConnectionManager`. A request has the server's `timeout` to arrive in, from its first byte on; as
-    long may a connection be silent. Of too many that wait the oldest is closed.
+    It replaces cheroot's `ConnectionManager`. The server's `timeout` limits the time in which a request must arrive, from its
+    first byte, and the silence on a connection. If too many connections wait, the oldest is closed.
     """
 
     can_add_keepalive_connection = True
@@ -112,13 +112,13 @@ class ConnectionManager:
         self._most = min(_MOST_WAITING, max(64, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
         self._selector = selectors.DefaultSelector()
         self._selector.register(server.socket, selectors.EVENT_READ)
-        self._lock = threading.Lock()  # the threads that answer put connections back
+        self._lock = threading.Lock()  # worker threads return connections with `put`
         self._stop_requested = threading.Event()
         self._has_stopped = threading.Event()
         self._has_stopped.set()
 
     def run(self, expiration_interval: float) -> None:
-        """Serve until `stop`; look every so many seconds for connections whose time is over."""
+        """Serve until `stop`; every `expiration_interval` seconds close overdue connections."""
         self._has_stopped.clear()
         try:
             checked_at = time.monotonic()
@@ -129,7 +129,7 @@ class ConnectionManager:
                         has_new = True
                     else:
                         self._receive(key.data, is_registered=True)
-                if has_new:  # last: it may close a connection, which could be one of these
+                if has_new:  # last, because it may close one of these connections
                     self._accept()
                 now = time.monotonic()
                 if now - checked_at > expiration_interval:
@@ -139,14 +139,14 @@ class ConnectionManager:
             self._has_stopped.set()
 
     def stop(self) -> None:
-        """End `run`, within the time that it waits for connections at once."""
+        """End `run`, within its expiration interval."""
         self._stop_requested.set()
         self._has_stopped.wait()
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(self.server.socket)
 
     def close(self) -> None:
-        """Close every connection; one on which a request has begun to arrive gets as much time as the requests under way."""
+        """Close every connection; partly received requests get the same time as current requests."""
         for key, _ in self._selector.select(0):
             self._receive(key.data, is_registered=True)
         for conn in self._waiting():
@@ -161,14 +161,14 @@ class ConnectionManager:
         self._selector.close()
 
     def put(self, conn: ArrivingConnection) -> None:
-        """Take a connection back whose request has been answered; called by the threads that answer."""
+        """Return a connection after the response to its request; worker threads call this."""
         conn.has_served = True
         conn.await_request(time.monotonic() + self.server.timeout)
         conn.socket.settimeout(0)
         if conn.rfile.has_data():
             conn.has_begun = True
             if self._is_whole(conn):
-                self._hand_on(conn, is_registered=False)
+                self._dispatch(conn, is_registered=False)
                 return
         self._wait(conn, selectors.EVENT_READ, is_registered=False)
 
@@ -177,10 +177,10 @@ class ConnectionManager:
             connected, address = self.server.socket.accept()
             connected.settimeout(0)
             if self.server.ssl_adapter is not None:
-                # the handshake is made as its parts arrive, where cheroot waits for it before it accepts the next connection
+                # the handshake does not block; in cheroot it would block before the next connection is accepted
                 context = self.server.ssl_adapter.context
                 connected = context.wrap_socket(connected, server_side=True, do_handshake_on_connect=False)
-        except OSError as err:  # another process was quicker, or the peer has gone again
+        except OSError as err:  # another process accepted it, or the peer has disconnected
             if err.errno in (errno.EMFILE, errno.ENFILE) and (waiting := self._waiting()):
                 self._drop(waiting[0])
             return
@@ -194,15 +194,15 @@ class ConnectionManager:
         self._receive(conn, is_registered=False)
 
     def _receive(self, conn: ArrivingConnection, *, is_registered: bool) -> None:
-        """Take what has arrived; hand the connection on, let it go on waiting, or close it."""
+        """Read received bytes; then dispatch the connection, let it wait, or close it."""
         wanted = selectors.EVENT_READ
         try:
             if not conn.is_tls_ready:
                 conn.socket.do_handshake()
                 conn.ssl_env = self.server.ssl_adapter.get_environ(conn.socket)
                 conn.is_tls_ready = True
-            if self._take(conn):
-                self._hand_on(conn, is_registered=is_registered)
+            if self._read_request(conn):
+                self._dispatch(conn, is_registered=is_registered)
                 return
         except ssl.SSLWantWriteError:
             wanted = selectors.EVENT_WRITE
@@ -210,20 +210,20 @@ class ConnectionManager:
             pass
         except OSError as err:
             if isinstance(err, ssl.SSLError) and err.reason == "HTTP_REQUEST":
-                _say_in_plain(conn.socket, _NO_TLS)
+                _send_without_tls(conn.socket, _NO_TLS)
             self._close(conn, is_registered=is_registered)
             return
         self._wait(conn, wanted, is_registered=is_registered)
 
-    def _take(self, conn: ArrivingConnection) -> bool:
-        """Read until there is no more for now (which raises) or enough: True when the connection is to be handed on."""
-        if conn.has_begun and self._is_whole(conn):  # it waited for room alone
+    def _read_request(self, conn: ArrivingConnection) -> bool:
+        """Read until the request is whole and return True; raises if there are no more bytes for now."""
+        if conn.has_begun and self._is_whole(conn):  # it waited for a writable socket only
             return True
         while True:
             data = conn.socket.recv(_CHUNK)
             if not data:
                 if conn.has_begun:
-                    return True  # the end: who answers finds that something is missing, and closes
+                    return True  # the end: the worker thread detects the missing bytes and closes
                 raise ConnectionAbortedError
             if not conn.has_begun:
                 conn.has_begun = True
@@ -235,8 +235,8 @@ class ConnectionManager:
     def _is_whole(self, conn: ArrivingConnection) -> bool:
         return conn.is_whole(self.server.max_request_header_size, self.server.max_request_body_size)
 
-    def _hand_on(self, conn: ArrivingConnection, *, is_registered: bool) -> None:
-        """Give the connection a thread; one whose earlier answers are not read yet waits until there is room for the next."""
+    def _dispatch(self, conn: ArrivingConnection, *, is_registered: bool) -> None:
+        """Give the connection a thread; if the client has not read earlier responses, wait until the socket is writable."""
         if conn.has_served and not _has_room(conn.socket):
             self._wait(conn, selectors.EVENT_WRITE, is_registered=is_registered)
             return
@@ -253,7 +253,7 @@ class ConnectionManager:
                 self._selector.register(conn.socket, event, conn)
 
     def _waiting(self) -> list[ArrivingConnection]:
-        """Return the connections that wait, the oldest first."""
+        """Return the waiting connections, the oldest first."""
         with self._lock:
             return [key.data for key in self._selector.get_map().values() if key.data is not None]
 
@@ -264,7 +264,7 @@ class ConnectionManager:
 
     def _drop(self, conn: ArrivingConnection) -> None:
         if conn.has_begun and conn.is_tls_ready:
-            _say(conn.socket, _TOO_SLOW)
+            _try_send(conn.socket, _TOO_SLOW)
         self._close(conn, is_registered=True)
 
     def _close(self, conn: ArrivingConnection, *, is_registered: bool) -> None:
@@ -288,13 +288,13 @@ def _has_room(connected: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-def _say_in_plain(connected: socket.socket, data: bytes) -> None:
-    """Send a few bytes beside the TLS that was to be spoken."""
+def _send_without_tls(connected: socket.socket, data: bytes) -> None:
+    """Send a few bytes in plain text on a TLS connection."""
     with contextlib.suppress(OSError):
         os.write(connected.fileno(), data)
 
 
-def _say(connected: socket.socket, data: bytes) -> None:
-    """Send a few bytes if they can be sent at once."""
+def _try_send(connected: socket.socket, data: bytes) -> None:
+    """Send a few bytes if this is possible without waiting."""
     with contextlib.suppress(OSError):
         connected.send(data)

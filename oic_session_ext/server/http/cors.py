@@ -1,6 +1,6 @@
 """CORS for the endpoints that single-page applications call from their own origin (Fetch Standard, 3.2).
 
-An origin is let in when some client has a redirect URI there. No credentials are ever allowed: these endpoints know no cookie.
+An origin is allowed if a client has a redirect URI there. Credentials are never allowed: these endpoints use no cookies.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PREFLIGHT_S = 600
 
 
 def with_cors(route: Route, is_allowed: Callable[[str], bool]) -> Route:
-    """Return the route with CORS for the origins that `is_allowed` lets in."""
+    """Return the route with CORS for the origins for which `is_allowed` returns True."""
 
     def answer(request: WebRequest) -> Response:
         origin = request.headers.get("origin")

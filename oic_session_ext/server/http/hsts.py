@@ -1,4 +1,4 @@
-"""Strict-Transport-Security for an https issuer: a browser that has been here once comes back by TLS alone (RFC 6797)."""
+"""Strict-Transport-Security for an https issuer: after the first visit, browsers use TLS only (RFC 6797)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 _HEADER = ("Strict-Transport-Security", "max-age=31536000")
-"""For one year. Not for subdomains: what runs there is not ours to say."""
+"""For one year. Without subdomains, because other applications may run there."""
 
 
 def with_strict_transport_security(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Return the application with the header on every answer."""
+    """Return the application with the header on every response."""
 
     def strict(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:

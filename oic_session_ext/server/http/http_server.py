@@ -1,6 +1,6 @@
-"""The HTTP server under CherryPy, made strict: what a proxy in front could read differently is refused and its connection closed.
+"""A strict HTTP server for CherryPy: ambiguous requests, which a proxy may parse differently, are refused and disconnected.
 
-Two parties that disagree where a request ends let one person's request be answered to another (request smuggling).
+If a proxy and a server disagree on where a request ends, one user's response can reach another user (request smuggling).
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class _StrictHeaderReader(HeaderReader):
-    """Reads headers as RFC 9112, 5 has them, where cheroot lets pass what others read differently.
+    """Reads headers strictly by RFC 9112, 5; cheroot accepts headers that others parse differently.
 
-    Leaves out names with an underscore: in WSGI `X_Forwarded_For` would pass for the proxy's own `X-Forwarded-For`. Leaves out `Expect`:
-    the body has arrived already.
+    Ignores names with an underscore: in WSGI `X_Forwarded_For` would look like the proxy's own `X-Forwarded-For`. Ignores
+    `Expect`, because the body has arrived already.
     """
 
     def __call__(self, rfile: Any, hdict: dict[bytes, bytes] | None = None) -> dict[bytes, bytes]:
-        """Return the headers by name, those that come more than once joined. Raises: ValueError: they are none, or ambiguous."""
+        """Return the headers by name, repeated ones joined. Raises: ValueError: they are malformed or ambiguous."""
         headers = {} if hdict is None else hdict
         while (line := rfile.readline()) != b"\r\n":
             name, colon, value = line.partition(b":")
             if not line.endswith(b"\r\n"):
                 raise ValueError("A header line must end in CRLF.")
-            if not colon or not _NAME.fullmatch(name):  # a line that goes the last one on, or a blank before the colon, too (MUST)
+            if not colon or not _NAME.fullmatch(name):  # includes continuation lines and a blank before the colon (MUST)
                 raise ValueError("Illegal header line.")
             name, value = name.title(), value[:-2].strip(b" \t")
             if _CONTROL.search(value):
@@ -52,38 +52,38 @@ class _StrictHeaderReader(HeaderReader):
 
 
 class StrictRequest(CPWSGIHTTPRequest):  # type: ignore[misc]
-    """One request as cheroot reads it, with the checks that it leaves out."""
+    """A request that cheroot reads, with the checks that cheroot lacks."""
 
     header_reader = _StrictHeaderReader()
 
     def read_request_line(self) -> bool:
-        """Read the first line; False when it was refused."""
+        """Read the first line; return False if it was refused."""
         try:
             if not super().read_request_line():
                 return False
-        except ValueError:  # a URL that cannot be parsed, which cheroot answers 500
+        except ValueError:  # a URL that cannot be parsed, for which cheroot would return 500
             self.simple_response("400 Bad Request", "Malformed Request-URI")
             return False
-        if self.uri.startswith(b"//"):  # a path to a proxy, which may close some; a host and a path to cheroot
+        if self.uri.startswith(b"//"):  # a proxy reads a path and may restrict it; cheroot reads a host and a path
             self.simple_response("400 Bad Request", "Malformed Request-URI")
             return False
-        if self.request_protocol not in (b"HTTP/1.0", b"HTTP/1.1"):  # cheroot takes "HTTP/ +1.1", on which CherryPy breaks
+        if self.request_protocol not in (b"HTTP/1.0", b"HTTP/1.1"):  # cheroot accepts "HTTP/ +1.1", with which CherryPy fails
             self.simple_response("400 Bad Request", "Malformed Request-Line: bad version")
             return False
         return True
 
     def read_request_headers(self) -> bool:
-        """Read the headers; False when they were refused, after which the connection is closed."""
+        """Read the headers; return False if they were refused, after which the connection is closed."""
         if not super().read_request_headers():
             return False
-        if b"Transfer-Encoding" in self.inheaders:  # its body would be left unread and taken for the next request
-            self.simple_response("411 Length Required", "The length of the body must be said.")
+        if b"Transfer-Encoding" in self.inheaders:  # its body would stay unread and be parsed as the next request
+            self.simple_response("411 Length Required", "The request must have a Content-Length.")
             return False
         if not self.inheaders.get(b"Content-Length", b"0").isdigit():
             self.simple_response("400 Bad Request", "Malformed Content-Length Header.")
             return False
-        if int(self.inheaders.get(b"Content-Length", b"0")) > len(self.conn.rfile.waiting()):  # cut short, by whoever is on the way too
-            self.simple_response("400 Bad Request", "The body is not as long as was said.")
+        if int(self.inheaders.get(b"Content-Length", b"0")) > len(self.conn.rfile.waiting()):  # truncated by the client or a proxy
+            self.simple_response("400 Bad Request", "The body is shorter than its Content-Length.")
             return False
         return True
 
@@ -95,9 +95,9 @@ class StrictConnection(ArrivingConnection):
 
 
 class StrictServer(CPWSGIServer):  # type: ignore[misc]
-    """CherryPy's server with strict connections, on a socket that other processes may accept from too.
+    """CherryPy's server with strict connections, on a socket from which other processes may accept too.
 
-    Its `Server` header tells neither versions nor the address listened on.
+    Its `Server` header has neither versions nor the listening address.
     """
 
     ConnectionClass = StrictConnection
@@ -110,23 +110,23 @@ class StrictServer(CPWSGIServer):  # type: ignore[misc]
         self._listening = listening
 
     def bind(self, *_: Any) -> socket.socket:
-        """Take the socket that is bound already."""
+        """Use the socket that is bound already."""
         self.socket = self._listening
         return self._listening
 
     def prepare(self) -> None:
-        """Begin to listen."""
+        """Start to listen."""
         super().prepare()
-        # one connection wakes every process and one gets it; the others must not wait for the next, with their own left alone
+        # one connection wakes every process, and one process gets it; the others must not block in accept
         self.socket.setblocking(False)
-        self._connections.close()  # cheroot's own, which has none yet
+        self._connections.close()  # cheroot's own manager, which has no connections yet
         self._connections: Any = ConnectionManager(self)
 
 
 def bind_listening_socket(listen: ListenSettings) -> socket.socket:
-    """Return a socket that is bound to the address to listen on; nobody can connect before a server is prepared on it.
+    """Return a socket that is bound to the listening address; clients cannot connect before a server is prepared on it.
 
-    Raises: ConfigError: no address of that name can be listened on.
+    Raises: ConfigError: the server cannot listen on any address of that name.
     """
     problem = "no such address"
     try:

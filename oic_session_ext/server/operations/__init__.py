@@ -1,1 +1,1 @@
-"""What operators need: health, metrics, logs, stored keys and secrets, background work."""
+"""Operations: health, metrics, logs, storage of keys and secrets, background work."""

@@ -1,4 +1,4 @@
-"""What a server process does beside its requests, in threads of its own: begun when it serves, ended before its store is closed."""
+"""Background threads of a server process: started when it serves, stopped before its store is closed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _STOP_WAIT_S = 5
 
 
 class Background:
-    """The work of one process, which is safe to be done by every process of a cluster at once.
+    """The background work of one process; every process of a cluster may do it at the same time.
 
-    It sweeps, calls `check_secrets` so that a process without requests follows rotations too, and tells RPs of ended sessions by the
-    `delivery`; None leaves that to others. Threads do not outlive a fork, so `start` is for the process that serves, never
-    for one that forks afterwards.
+    It sweeps the store, calls `check_secrets` so that a process without requests follows rotations too, and notifies RPs of
+    ended sessions with `delivery` (None: other processes do so). Threads do not survive a fork: call `start` in the process
+    that serves, never in one that forks afterwards.
     """
 
     def __init__(self, sweeper: Sweeper, check_secrets: Callable[[], None], delivery: NoticeDelivery | None) -> None:
@@ -27,7 +27,7 @@ class Background:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Begin; once. Raises: OSError: the certificates that RPs' are checked against cannot be read any more."""
+        """Start the threads; call it once. Raises: OSError: the CA certificates for RPs cannot be read any more."""
         if self._delivery is not None:
             self._delivery.start()
         self._threads = [threading.Thread(target=self._sweep, name="sweeper", daemon=True)]
@@ -35,7 +35,7 @@ class Background:
             thread.start()
 
     def stop(self) -> None:
-        """Ask every thread to end and wait a few seconds for those that are in the middle of something."""
+        """Stop every thread and wait a few seconds for current work."""
         self._stopping.set()
         for thread in self._threads:
             thread.join(_STOP_WAIT_S)

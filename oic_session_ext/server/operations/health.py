@@ -1,4 +1,4 @@
-"""Whether the server lives, and whether it can work: for supervisors and load balancers, never for people."""
+"""Liveness and readiness of the server, for supervisors and load balancers."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ...store.base import Store
 
 
 class Health:
-    """Answers `/health/live` (the process runs) and `/health/ready` (the store can be read and written)."""
+    """The endpoints `/health/live` (the process runs) and `/health/ready` (the store can be read and written)."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def live(self, request: WebRequest) -> Response:
-        """Answer 200 while the process runs."""
+        """Return 200 while the process runs."""
         return json_response({"status": "live"})
 
     def ready(self, request: WebRequest) -> Response:
-        """Answer 200 when a request could be served now, 503 when not."""
+        """Return 200 if the server can handle requests now, else 503."""
         try:
             self._store.ping()
         except StoreUnavailable:

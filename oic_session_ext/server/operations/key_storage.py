@@ -1,4 +1,4 @@
-"""Where the secrets and the signing keys are kept: a file, the environment, the store, or nowhere but in this process."""
+"""Storage of the secrets and signing keys: a file, the environment, the store, or this process only."""
 
 from __future__ import annotations
 
@@ -25,32 +25,35 @@ _ATTEMPTS = 3
 
 
 class SealedKeysLost(ConfigError):
-    """The signing keys in the store are sealed with none of the secrets at hand."""
+    """None of this server's secrets can decrypt the signing keys in the store."""
 
 
 class KeyStorage(Protocol):
-    """A text that is made once and changed by an operator alone."""
+    """A text that is generated once and changed by an operator only."""
 
     @property
     def place(self) -> str:
-        """Where it is, for messages."""
+        """The place of the text, for messages."""
         ...
 
     def stamp(self) -> object:
-        """Return what differs whenever the text may differ, at little cost. Raises: ConfigError: it cannot be told."""
+        """Return a cheap value that changes whenever the text may have changed. Raises: ConfigError: it cannot be read."""
         ...
 
     def read(self) -> str:
-        """Return the text, made when there is none. Raises: ConfigError: it cannot be read or made."""
+        """Return the text; generate it if there is none. Raises: ConfigError: it cannot be read or created."""
         ...
 
     def replace(self, text: str, *, instead_of: str) -> bool:
-        """Put another text in its place; return False when only the operator can. Raises: ConfigError: it is not `instead_of`."""
+        """Replace the text; return False if only the operator can do so.
+
+        Raises: ConfigError: the current text is not `instead_of`.
+        """
         ...
 
 
 class InFile:
-    """A file of which only its owner may know what it holds."""
+    """A file that only its owner may read."""
 
     def __init__(self, file: Path, make: Callable[[], str]) -> None:
         self._file = file
@@ -66,7 +69,7 @@ class InFile:
         return found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode
 
     def read(self) -> str:
-        """Return what the file holds, made when it is not there."""
+        """Return the content of the file; create the file if it does not exist."""
         return load_or_create_private(self._file, self._make)
 
     def replace(self, text: str, *, instead_of: str) -> bool:
@@ -76,30 +79,30 @@ class InFile:
 
 
 class InEnvironment:
-    """An environment variable: what it holds is what the process was started with."""
+    """An environment variable; its value is fixed at the start of the process."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self.place = f"the environment variable {name}"
 
     def stamp(self) -> object:
-        """Return the same each time."""
+        """Return a constant: the text never changes."""
         return None
 
     def read(self) -> str:
-        """Return what the variable holds."""
+        """Return the value of the variable."""
         text = os.environ.get(self._name, "").strip()
         if not text:
-            raise ConfigError(self._name, "the environment variable is not set or empty; it must hold the secret")
+            raise ConfigError(self._name, "the environment variable is not set or empty; it must have the secret")
         return text
 
     def replace(self, text: str, *, instead_of: str) -> bool:
-        """Return False: whoever starts the servers sets it."""
+        """Return False: the operator must set the variable."""
         return False
 
 
 class InProcess:
-    """A text that lives and dies with the process."""
+    """A text that exists only in this process."""
 
     place = "the process"
 
@@ -107,7 +110,7 @@ class InProcess:
         self._text = make()
 
     def stamp(self) -> object:
-        """Return the same each time."""
+        """Return a constant: the text never changes."""
         return None
 
     def read(self) -> str:
@@ -115,14 +118,15 @@ class InProcess:
         return self._text
 
     def replace(self, text: str, *, instead_of: str) -> bool:
-        """Return False: no other process sees it."""
+        """Return False: other processes cannot read it."""
         return False
 
 
 class InStore:
-    """The signing keys as a fact of the store, sealed with a key of the shared secrets: who reads the store alone cannot sign.
+    """The signing keys as a fact of the store, encrypted with a key derived from the shared secrets.
 
-    What is sealed with an older secret is sealed anew when it is read, so that the older one may be taken away.
+    Read access to the store is therefore not enough to sign. Keys that are encrypted with an older secret are encrypted
+    anew when they are read, so that the older secret can be removed.
     """
 
     place = "the store"
@@ -133,34 +137,34 @@ class InStore:
         self._make = make
 
     def stamp(self) -> object:
-        """Return the sealed text."""
+        """Return the encrypted text."""
         return self._store.fact(_SEALED_KEYS)
 
     def read(self) -> str:
-        """Return the keys, made when there are none."""
+        """Return the keys; generate them if there are none."""
         for _ in range(_ATTEMPTS):
             sealed = self._store.fact(_SEALED_KEYS)
-            text, is_sealed_well = (self._make(), False) if sealed is None else self._open(sealed)
-            if is_sealed_well:
+            text, is_sealed_with_newest = (self._make(), False) if sealed is None else self._open(sealed)
+            if is_sealed_with_newest:
                 return text
             with suppress(Conflict):  # another server was first
                 self._store.commit([ClaimFact(_SEALED_KEYS, self._seal(text), instead_of=sealed)])
                 return text
-        raise ConfigError("keys", "the signing keys in the store change all the time")
+        raise ConfigError("keys", "the signing keys in the store are changing; try again")
 
     def replace(self, text: str, *, instead_of: str) -> bool:
         """Replace the keys in one step."""
         sealed = self._store.fact(_SEALED_KEYS)
         try:
             if sealed is None or self._open(sealed)[0] != instead_of:
-                raise ConfigError("keys", "somebody else has just changed the keys; nothing was done, see what they are now")
+                raise ConfigError("keys", "another process has just changed the keys; nothing was done, look at the current keys")
             self._store.commit([ClaimFact(_SEALED_KEYS, self._seal(text), instead_of=sealed)])
         except Conflict as err:
-            raise ConfigError("keys", "somebody else is changing the keys; nothing was done, see what they are now") from err
+            raise ConfigError("keys", "another process is changing the keys; nothing was done, look at the current keys") from err
         return True
 
     def start_anew(self) -> None:
-        """Put fresh keys in the place of those that nobody can open any more."""
+        """Replace the keys, which cannot be decrypted any more, with new ones."""
         sealed = self._store.fact(_SEALED_KEYS)
         self._store.commit([ClaimFact(_SEALED_KEYS, self._seal(self._make()), instead_of=sealed)])
 
@@ -169,9 +173,10 @@ class InStore:
         return base64.b64encode(nonce + AESGCM(self._ring.derive(_SEALED_KEYS)).encrypt(nonce, text.encode(), None)).decode()
 
     def _open(self, sealed: str) -> tuple[str, bool]:
-        """Return the keys, and whether they may stay sealed as they are.
+        """Return the keys, and whether they can stay encrypted as they are.
 
-        A server that has not taken up the newest secret yet does not seal anew: two would take turns at it.
+        A server that does not use the newest secret yet must not encrypt them anew, because two servers would then replace
+        each other's text again and again.
         """
         raw = base64.b64decode(sealed)
         is_ours_in_use = self._store.fact(active_fact("secrets")) in (None, self._ring.fingerprint)
@@ -180,5 +185,7 @@ class InStore:
                 text = AESGCM(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None).decode()
                 return text, number == 0 or not is_ours_in_use
         raise SealedKeysLost(
-            "keys", "the signing keys in the store are sealed with a secret that is not here; see `oic-session-ext adopt` if it is lost"
+            "keys",
+            "the signing keys in the store are encrypted with a secret that this server does not have; "
+            "see `oic-session-ext adopt` if it is lost",
         )

@@ -1,4 +1,4 @@
-"""Who hears of the events of a server: its log, its metrics, the functions that the settings name."""
+"""The listeners for a server's events: its log, its metrics, and the functions in the settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..config.settings import ServerSettings
 def hooks_of(settings: ServerSettings, *more: Listener) -> Hooks:
     """Return the hooks of a server or a command: the log first, then `more`, then the settings' own functions.
 
-    Raises: ConfigError: a function that the settings name cannot be loaded.
+    Raises: ConfigError: a function in the settings cannot be loaded.
     """
     return Hooks(log_event, *more, *(_load(index, name) for index, name in enumerate(settings.hooks)))
 
@@ -25,5 +25,5 @@ def _load(index: int, name: str) -> Listener:
     except (ImportError, AttributeError) as err:
         raise ConfigError(f"hooks[{index}]", f"{name} cannot be loaded: {err}") from err
     if not callable(listener):
-        raise ConfigError(f"hooks[{index}]", f"{name} is no function")
+        raise ConfigError(f"hooks[{index}]", f"{name} is not a function")
     return listener

@@ -1,4 +1,4 @@
-"""The log, on standard error: lines for people or JSON for machines. Requests are not logged: their URLs may hold ID Tokens."""
+"""The log on standard error, as readable text or JSON. Requests are not logged: their URLs may contain ID Tokens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..config.operations import LoggingSettings
 
 
 def configure_logging(settings: LoggingSettings) -> None:
-    """Send the process's log to standard error, in the form and from the level that the settings say."""
+    """Configure the process's log to standard error with the format and level of the settings."""
     shared: list[structlog.typing.Processor] = [
         _with_event_fields,
         structlog.stdlib.add_log_level,
@@ -23,7 +23,7 @@ def configure_logging(settings: LoggingSettings) -> None:
     renderers: list[structlog.typing.Processor] = (
         [structlog.processors.JSONRenderer()]
         if settings.format == "json"
-        else [_on_lines_of_its_own, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [_escape_values, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -42,13 +42,13 @@ def configure_logging(settings: LoggingSettings) -> None:
 
 
 def _with_event_fields(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Give a line of `event_log` its fields as fields, in place of the text that has them all."""
+    """Add the fields of a line of `event_log` as separate fields."""
     line.update(getattr(line.get("_record"), "oic_event", {}))
     return line
 
 
-def _on_lines_of_its_own(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Keep what a value holds from looking like another line, or like the terminal's own colours; a traceback's lines are indented."""
+def _escape_values(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape values, so that they cannot forge log lines or terminal colours; indent the lines of a traceback."""
     made = {name: printable(value) if isinstance(value, str) else value for name, value in line.items()}
     if isinstance(line.get("exception"), str):
         made["exception"] = "\n".join(f"    {printable(part)}" for part in line["exception"].split("\n"))

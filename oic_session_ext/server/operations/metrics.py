@@ -1,4 +1,4 @@
-"""What Prometheus is told at `/metrics`: counts of this server's events, and the notices as the store has them.
+"""Prometheus metrics at `/metrics`: counts of this server's events, and of the notices in the store.
 
 With several processes behind one address, `PROMETHEUS_MULTIPROC_DIR` names the folder in which they add their counts up; `serve`
 sets it for its own workers.
@@ -43,7 +43,7 @@ _MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Metrics:
-    """Counts events (`listen` is a listener for `Hooks`) and answers Prometheus (`answer` is a route)."""
+    """The metrics: `listen` is a listener for `Hooks` that counts events, `answer` is the route for Prometheus."""
 
     def __init__(self, settings: MetricsSettings, store: Store, clock: Clock) -> None:
         self._settings = settings
@@ -57,15 +57,17 @@ class Metrics:
         )
         self._delivered = Counter("oic_notices_delivered", "Logout notices that an RP has answered", ["client_id"], registry=registry)
         self._put_off = Counter("oic_notices_put_off", "Attempts that failed and are repeated", ["client_id", "problem"], registry=registry)
-        self._given_up = Counter("oic_notices_given_up", "Logout notices given up on", ["client_id", "problem"], registry=registry)
+        self._given_up = Counter(
+            "oic_notices_given_up", "Logout notices that became undeliverable", ["client_id", "problem"], registry=registry
+        )
         self._latency = Histogram(
             "oic_notice_latency_seconds", "From the end of a session to the RP's answer", buckets=_LATENCIES_S, registry=registry
         )
         self._outbound_refused = Counter(
             "oic_outbound_refused", "Requests to other servers that were not sent, by reason", ["problem"], registry=registry
         )
-        open_or_not = "1 while an RP is left in peace because it keeps failing"
-        self._breaker = Gauge("oic_breaker_open", open_or_not, ["client_id"], registry=registry, multiprocess_mode="livemax")
+        help_text = "1 while requests to an RP are paused because it keeps failing"
+        self._breaker = Gauge("oic_breaker_open", help_text, ["client_id"], registry=registry, multiprocess_mode="livemax")
 
     def listen(self, event: Event) -> None:  # noqa: C901 - a case for each event
         """Count an event."""
@@ -76,34 +78,34 @@ class Metrics:
                 self._ended.labels(reason.value).inc()
                 for notice in notices:
                     if notice.state is NoticeState.UNDELIVERABLE:
-                        self._given_up.labels(self._named(notice.client_id), notice.problem).inc()
+                        self._given_up.labels(self._client_label(notice.client_id), notice.problem).inc()
             case FrontchannelAsked(_, client_ids):
                 for client_id in client_ids:
-                    self._frontchannel.labels(self._named(client_id)).inc()
+                    self._frontchannel.labels(self._client_label(client_id)).inc()
             case NoticeDelivered(notice, latency_s):
-                self._delivered.labels(self._named(notice.client_id)).inc()
+                self._delivered.labels(self._client_label(notice.client_id)).inc()
                 self._latency.observe(latency_s)
             case NoticeDeferred(notice):
-                self._put_off.labels(self._named(notice.client_id), notice.problem).inc()
+                self._put_off.labels(self._client_label(notice.client_id), notice.problem).inc()
             case NoticeUndeliverable(notice):
-                self._given_up.labels(self._named(notice.client_id), notice.problem).inc()
+                self._given_up.labels(self._client_label(notice.client_id), notice.problem).inc()
             case BreakerOpened(client_id):
-                self._breaker.labels(self._named(client_id)).set(1)
+                self._breaker.labels(self._client_label(client_id)).set(1)
             case BreakerClosed(client_id):
-                self._breaker.labels(self._named(client_id)).set(0)
-            case RequestToHostRefused(_, problem):  # by problem alone: clients choose the hosts
+                self._breaker.labels(self._client_label(client_id)).set(0)
+            case RequestToHostRefused(_, problem):  # by problem only: clients choose the hosts
                 self._outbound_refused.labels(problem).inc()
 
-    def _named(self, client_id: str) -> str:
-        """Return under which name a client is counted: the first thousand under their own, as anybody may register clients without end."""
+    def _client_label(self, client_id: str) -> str:
+        """Return the label of a client: its id for the first thousand, else "others", because the number of clients is unbounded."""
         if client_id not in self._clients and len(self._clients) < _MOST_CLIENTS:
             self._clients.add(client_id)
         return client_id if client_id in self._clients else "others"
 
     def answer(self, request: WebRequest) -> Response:
-        """Answer Prometheus, who must show the access token.
+        """Return the metrics to a request with the access token.
 
-        Raises: InvalidToken: the request does not show it (401).
+        Raises: InvalidToken: the request does not have it (401).
         """
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not self._settings.is_access_token(token.strip()):
@@ -119,19 +121,19 @@ class Metrics:
             try:
                 os.kill(pid, 0)
             except ProcessLookupError:
-                mark_process_dead(pid)  # its breakers are nobody's any more; what it has counted stays
+                mark_process_dead(pid)  # removes its gauges of circuit breakers; its counts stay
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
         return generate_latest(registry)
 
 
 def _pids_of(folder: Path) -> set[int]:
-    """Return the processes that keep gauges in this folder."""
+    """Return the ids of the processes that have gauges in this folder."""
     return {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*_*.db")}
 
 
 class _Notices(CollectorRegistry):
-    """The notices as the store has them at this moment: the same for every server that works on it."""
+    """The notices in the store at this moment: the same for every server of the store."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         super().__init__()

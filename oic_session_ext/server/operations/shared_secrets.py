@@ -1,4 +1,4 @@
-"""The secrets and signing keys of a running server: read at its start, followed while it runs, the same in all servers of a store."""
+"""The secrets and signing keys of a running server: read at start, reloaded after changes, the same in all servers of a store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .signing_keys import SigningKeys
 logger = logging.getLogger("oic_session_ext")
 
 JWKS_MAX_AGE_S = 300
-"""For how long RPs may keep the key set without asking again, as the OP's answer says."""
+"""How many seconds RPs may cache the key set: the max-age of the JWKS response."""
 
 _REFUSAL = b'{"error": "temporarily_unavailable"}'
 _WEB_SESSION_S = 3600
@@ -32,7 +32,7 @@ _Application = Callable[..., Iterable[bytes]]
 
 @dataclass
 class SharedSecret(Generic[_Held]):
-    """One kind of secrets: where it is kept, how it is read, and how the servers agree on it."""
+    """One kind of secrets: its storage, its parser, and its rotation across the servers."""
 
     text: KeyStorage
     parse: Callable[[str], _Held]
@@ -43,17 +43,17 @@ class SharedSecret(Generic[_Held]):
 
     @property
     def agreement(self) -> Consistency:
-        """How the servers of the store agree on it."""
+        """The record in the store by which the servers agree on the values in use."""
         return self.rotation.agreement
 
     def reread(self) -> _Held:
-        """Return what is kept now. Raises: ConfigError: it is not good."""
+        """Return the stored value. Raises: ConfigError: it is invalid."""
         return self.parse(self.text.read())
 
     def follow(self, now: int) -> None:
-        """Take up what has changed where it is kept, once the other servers agree.
+        """Load a changed value from its storage, if the other servers agree.
 
-        Raises: ConfigError: what is kept now is not good, or the others use what this server lacks.
+        Raises: ConfigError: the stored value is invalid, or the other servers use a value that this server does not have.
         """
         stamp = self.text.stamp()
         if stamp != self.stamp:
@@ -63,7 +63,7 @@ class SharedSecret(Generic[_Held]):
                 self.held = found
                 for listener in self.listeners:
                     listener(found)
-                logger.info("%s: uses %s, believes %d", self.agreement.name, " ".join(found.active), len(found.accepted))
+                logger.info("%s: uses %s, accepts %d", self.agreement.name, " ".join(found.active), len(found.accepted))
             self.stamp = stamp
         self.agreement.check(self.held, now)
 
@@ -71,7 +71,7 @@ class SharedSecret(Generic[_Held]):
 class SharedSecrets:
     """The secrets and keys of one server.
 
-    `ring` stays the same object and changes with the secrets. Raises: ConfigError: they cannot be read or are not good.
+    `ring` stays the same object and changes with the secrets. Raises: ConfigError: they cannot be read or are invalid.
     """
 
     def __init__(self, settings: ServerSettings, store: Store, clock: Clock = system_clock) -> None:
@@ -89,7 +89,7 @@ class SharedSecrets:
     def join(self) -> None:
         """Agree with the other servers of the store.
 
-        Raises: ConfigError: the store is another issuer's, or its servers use a secret or key that is not here.
+        Raises: ConfigError: the store belongs to another issuer, or its servers use a secret or key that this one does not have.
         """
         now = self._clock()
         claim_issuer(self._store, self._settings.issuer)
@@ -97,16 +97,16 @@ class SharedSecrets:
             kept.agreement.join(kept.held, now)
 
     def differing(self) -> list[str]:
-        """Return the names of those kinds of which the servers of the store use what is not here."""
+        """Return the names of the kinds of which the other servers use a value that this server does not have."""
         return [kept.agreement.name for kept in (self.secrets, self.keys) if kept.agreement.used_elsewhere(kept.held)]
 
     def adopt(self) -> None:
-        """Have the servers of the store go by these, whatever they used before."""
+        """Make these the secrets and keys of all servers of the store, instead of those used before."""
         for kept in (self.secrets, self.keys):
             kept.agreement.adopt(kept.held, self._clock())
 
     def following(self, application: _Application) -> _Application:
-        """Return the application, which from now on takes up what an operator changes, and answers 503 while that is not possible."""
+        """Wrap the application: it reloads secrets and keys that an operator changes, and returns 503 while that is impossible."""
 
         def follow(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
             if abs(self._clock() - self._checked_at) >= CHECK_EVERY_S:
@@ -121,13 +121,13 @@ class SharedSecrets:
 
     @property
     def problem(self) -> str | None:
-        """Why this process must not go on with what it holds, as the last check found; None when it may."""
+        """Why this process must not serve with its current values, by the last check; None if it may."""
         return self._problem
 
     def check(self) -> None:
-        """Take up what has changed; a server that lacks what the others use by now serves no more until it has got it."""
+        """Reload changed values. A server without a value that the others use stops serving until it has it."""
         if not self._lock.acquire(blocking=False):
-            return  # another request is at it
+            return  # another request is checking
         try:
             problem = self._problem_now()
             if problem is not None and problem != self._problem:
@@ -150,17 +150,17 @@ class SharedSecrets:
 
     @staticmethod
     def _problem_with(kept: SharedSecret[Any], err: ConfigError, now: int) -> str | None:
-        """Return why this server must not go on with what it holds; a file that is not good, while it is not needed, is none."""
+        """Return why this server must not serve with its current values; None for an invalid file that is not needed yet."""
         try:
             kept.agreement.check(kept.held, now)
         except ConfigError:
             return str(err)
-        logger.error("not taken up: %s", err)
+        logger.error("not loaded: %s", err)
         return None
 
 
 def start_keys_anew(settings: ServerSettings, store: Store) -> None:
-    """Put fresh signing keys into the store, in the place of those that are sealed with a lost secret."""
+    """Replace the signing keys in the store, which are encrypted with a lost secret, with new ones."""
     InStore(store, _kept_secrets(settings, store).held, SigningKeys.generate_text).start_anew()
 
 
@@ -189,7 +189,7 @@ def _kept_keys(settings: ServerSettings, store: Store, ring: SecretRing) -> Shar
         text = InFile(settings.keys_file, SigningKeys.generate_text)
     else:
         text = InProcess(SigningKeys.generate_text)
-    # an ID Token is a hint for as long as its session lives, and for a while after
+    # an ID Token is accepted as a hint while its session lives, and for some time after
     lifetime_s = max(settings.tokens.id_token_lifetime_s, settings.session.absolute_timeout_s + settings.logout.recent_s)
     wait_s = JWKS_MAX_AGE_S + 2 * CHECK_EVERY_S
     return _kept(text, lambda found: SigningKeys.from_text(found, path=text.place), Consistency(store, "keys", lifetime_s), wait_s)

@@ -1,4 +1,4 @@
-"""The server's private keys: a JWK Set of which the first key of each kind is in use and all are published and believed."""
+"""The server's private keys: a JWK Set. The first key of each kind is in use; all are published and accepted."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ...provider.keys import generate_private_jwks, key_jar, new_private_jwk
 
 
 class SigningKeys:
-    """Private keys to sign with, and to read what RPs encrypt to this OP. Their ids are RFC 7638 thumbprints.
+    """Private keys for signatures and for decryption of what RPs encrypt to this OP. Their ids are RFC 7638 thumbprints.
 
-    Raises: ConfigError: it is no set of private RSA or EC keys, none of them signs, or two cannot be told apart by `kid`.
+    Raises: ConfigError: they are not private RSA or EC keys, none of them signs, or two cannot be distinguished by `kid`.
     """
 
     def __init__(self, jwks: Sequence[Mapping[str, Any]], *, path: str = "keys") -> None:
@@ -29,7 +29,7 @@ class SigningKeys:
             raise ConfigError(path, f"must be a JWK Set of private RSA or EC keys: {err}") from err
         names = [jwk.get("kid") or _kind_of(jwk) for jwk in self.jwks]
         if len(set(names)) != len(names) or len(set(self._ids)) != len(self._ids):
-            raise ConfigError(path, "two keys have the same kid, or none, or one is there twice; RPs could not tell which signed")
+            raise ConfigError(path, "two keys have the same kid, or no kid, or are equal; RPs could not find the key of a signature")
 
     @classmethod
     def from_text(cls, text: str, *, path: str = "keys") -> SigningKeys:
@@ -45,7 +45,7 @@ class SigningKeys:
 
     @staticmethod
     def generate_text() -> str:
-        """Return fresh keys in the form that `from_text` reads."""
+        """Return new keys in the form that `from_text` reads."""
         return SigningKeys(generate_private_jwks()["keys"]).to_text()
 
     def to_text(self) -> str:
@@ -62,7 +62,7 @@ class SigningKeys:
 
     @property
     def active(self) -> tuple[str, ...]:
-        """The ids of the keys that sign, or that RPs are to encrypt to: of each kind the first."""
+        """The ids of the keys that sign, or to which RPs encrypt: the first of each kind."""
         first: dict[str, str] = {}
         for one, jwk in self.by_id().items():
             first.setdefault(_kind_of(jwk), one)
@@ -74,7 +74,7 @@ class SigningKeys:
         return self._ids
 
     def with_next(self) -> SigningKeys:
-        """Return these keys and a fresh one of each kind."""
+        """Return these keys and a new one of each kind."""
         keys = self.by_id()
         return self._of([*self.jwks, *(new_private_jwk(keys[one]) for one in self.active)])
 
@@ -83,7 +83,7 @@ class SigningKeys:
         return self._of([jwk for one, jwk in sorted(self.by_id().items(), key=lambda item: item[0] not in ids)])
 
     def without(self, ids: Collection[str]) -> SigningKeys:
-        """Return the other keys. Raises: ConfigError: none that signs is left."""
+        """Return the keys without these. Raises: ConfigError: no signing key is left."""
         return self._of([jwk for one, jwk in self.by_id().items() if one not in ids])
 
     def _of(self, jwks: Sequence[Mapping[str, Any]]) -> SigningKeys:
@@ -91,5 +91,5 @@ class SigningKeys:
 
 
 def _kind_of(jwk: Mapping[str, Any]) -> str:
-    """Return what keys that may take each other's place have in common."""
+    """Return the kind of a key: use, type and curve. A key can replace another one of the same kind."""
     return f"{jwk.get('use') or 'sig'} {jwk.get('kty')} {jwk.get('crv', '')}"

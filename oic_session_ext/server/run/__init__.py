@@ -1,1 +1,1 @@
-"""How the bundled server starts, runs as several processes, and stops."""
+"""Start, supervision and shutdown of the bundled server."""

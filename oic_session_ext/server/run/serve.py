@@ -1,4 +1,4 @@
-"""`serve`: from settings to a server that answers, in this process or in several, until it is told to stop."""
+"""`serve`: run the server of some settings in one or several processes until a signal stops it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from .supervisor import Supervisor
 logger = logging.getLogger("oic_session_ext")
 
 _STOP_MARGIN_S = 12
-"""What a worker gets to stop beyond the time that requests under way have, for its work beside them; then it is killed."""
+"""The time for a worker to stop its background work, after the time for current requests; then it is killed."""
 
 
 def serve(settings: ServerSettings) -> None:
-    """Run the server until it is told to stop (SIGTERM, SIGINT); requests under way are finished first. SIGHUP rereads secrets and keys.
+    """Run the server until SIGTERM or SIGINT; current requests are finished first. SIGHUP rereads secrets and keys.
 
     Raises:
-        ConfigError, StoreUnavailable: as `build_server`; ConfigError also when the address cannot be listened on.
-        NoWorkerStarts: of several processes none serves, and none that is started anew begins to.
+        ConfigError, StoreUnavailable: as `build_server`; ConfigError also if the server cannot listen on the address.
+        NoWorkerStarts: none of several processes serves, and restarts fail.
     """
     configure_logging(settings.logging)
     listen = settings.listen
@@ -53,26 +53,26 @@ def serve(settings: ServerSettings) -> None:
 
 
 def _serve_on(listening: socket.socket, settings: ServerSettings, when_ready: Callable[[], None]) -> None:
-    """Serve in this process. Until it takes signals a signal ends it at once, as there is nothing to finish."""
+    """Serve in this process. Before it handles signals, a signal ends it at once, because there is nothing to finish."""
     server = build_server(settings)
     cherrypy.tree.graft(server.application, "")
     cherrypy.server.instance = _http_server(listening, settings.listen)
-    cherrypy.server.bind_addr = None  # or CherryPy asks whether the port is free, which with several processes it never is
+    cherrypy.server.bind_addr = None  # otherwise CherryPy checks that the port is free, which it is not with several processes
     with ReceivedSignals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         cherrypy.engine.subscribe("exit", server.background.stop, priority=40)
         cherrypy.engine.subscribe("exit", server.store.close)
-        cherrypy.engine.subscribe("exit", lambda: signals.put(signal.SIGTERM))  # also when the HTTP server ends by itself
+        cherrypy.engine.subscribe("exit", lambda: signals.queue_signal(signal.SIGTERM))  # also if the HTTP server ends by itself
         cherrypy.engine.start()
         server.background.start()
         when_ready()
-        while signals.take() == signal.SIGHUP:
+        while signals.wait_for_signal() == signal.SIGHUP:
             server.shared.check()
         cherrypy.engine.exit()
         cherrypy.engine.block()  # until its threads have ended
 
 
 def _http_server(listening: socket.socket, listen: ListenSettings) -> StrictServer:
-    """Return the server for CherryPy to run; what would stop it is told now, in one line, where CherryPy tells it in tracebacks."""
+    """Return the server that CherryPy runs. Bad certificates are reported now in one line, not by CherryPy in tracebacks."""
     cherrypy.config.update(
         {
             "environment": "production",

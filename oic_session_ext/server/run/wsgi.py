@@ -1,6 +1,6 @@
-"""The bundled server without its HTTP server: a WSGI application for gunicorn, granian and others, in as many processes as they like.
+"""The bundled server without its HTTP server: a WSGI application for gunicorn, granian and others, in any number of processes.
 
-They load it before or after they fork, so nothing is opened until the first request; what they serve is what `serve` serves.
+Servers load it before or after they fork, so that the store is opened at the first request. It serves the same as `serve`.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from ..operations.logs import configure_logging
 logger = logging.getLogger("oic_session_ext")
 
 CONFIG_VARIABLE = "OIC_SESSION_EXT_CONFIG"
-"""The environment variable that names the settings file for `oic_session_ext.server.run.wsgi:application`."""
+"""The environment variable with the path of the settings file for `oic_session_ext.server.run.wsgi:application`."""
 
 _RETRY_AFTER_S = 1
 _UNAVAILABLE = b'{"error": "temporarily_unavailable"}'
 
 
 def application_from(config_path: str | Path) -> WsgiApplication:
-    """Return the OP of a settings file as a WSGI application, with the process's log set up as the file says.
+    """Return the OP of a settings file as a WSGI application, and configure the process's log.
 
-    The store is opened at the first request of each process, and a thread of that process sweeps it from then on. While it cannot be
-    opened, requests are answered 503 and it is tried again. Of `listen`, only `proxy` is heeded: the rest is the HTTP server's own.
+    The store is opened at the first request of each process, and then swept by a thread of that process. While it cannot be
+    opened, the response is 503 and the open is retried. Only `proxy` of `listen` is used; the HTTP server defines the rest.
 
     Raises:
-        SettingsFileError: the file is not good.
-        ConfigError: its store is `memory:`, which no two processes share.
+        SettingsFileError: the file has problems.
+        ConfigError: its store is `memory:`, which processes cannot share.
     """
     settings = load_settings(Path(config_path))
     if settings.store == "memory:":
-        raise ConfigError("store", "must be one that processes can share, not memory:")
+        raise ConfigError("store", "must be a store that processes can share, not memory:")
     configure_logging(settings.logging)
     cherrypy.config.update({"environment": "production", "log.screen": False})
     return _OpenedAtFirstRequest(lambda: _start(settings))
 
 
 def __getattr__(name: str) -> WsgiApplication:
-    if name == "application":  # made when it is asked for, so that `application_from` can be imported without the variable
+    if name == "application":  # created on access, so that `application_from` can be imported without the variable
         return _application_of_environment()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
@@ -60,12 +60,12 @@ def __getattr__(name: str) -> WsgiApplication:
 def _application_of_environment() -> WsgiApplication:
     config_path = os.environ.get(CONFIG_VARIABLE)
     if not config_path:
-        raise ConfigError(CONFIG_VARIABLE, "the environment variable is missing; it must name the settings file")
+        raise ConfigError(CONFIG_VARIABLE, "the environment variable is missing; it must have the path of the settings file")
     return application_from(config_path)
 
 
 class _OpenedAtFirstRequest:
-    """A WSGI application that is started by its first request; connections and threads would not survive a fork before it."""
+    """A WSGI application that starts at its first request, because connections and threads do not survive an earlier fork."""
 
     def __init__(self, start: Callable[[], WsgiApplication]) -> None:
         self._start = start
@@ -88,12 +88,12 @@ class _OpenedAtFirstRequest:
 
     def _start_once(self) -> WsgiApplication | None:
         with self._lock:
-            # those who waited for a start that failed do not each wait for one of their own
+            # requests that waited for a failed start must not each start again
             if self._started is None and time.monotonic() >= self._retry_at:
                 try:
                     self._started = self._start()
                 except SessionExtError as err:
-                    logger.error("cannot serve: %s", err)  # noqa: TRY400 -- its cause may hold the store's password
+                    logger.error("cannot serve: %s", err)  # noqa: TRY400 -- its cause may contain the store's password
                     self._retry_at = time.monotonic() + _RETRY_AFTER_S
             return self._started
 

@@ -1,1 +1,1 @@
-"""The in-memory store engine, for tests and for trying out."""
+"""The in-memory store engine, for tests and trials."""

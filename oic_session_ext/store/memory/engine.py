@@ -1,6 +1,6 @@
-"""The memory engine of the store: for tests and for trying out; what it holds ends with the process.
+"""The in-memory engine of the store, for tests and trials. Its content is lost when the process ends.
 
-It keeps the whole contract, also under threads: every look-up is by a key, and a commit that fails half way is undone.
+It implements the whole contract and is thread-safe. Every look-up is by a key, and a commit that fails is rolled back.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from ..changes import (
     UpdateGrant,
     UpdateOpSession,
 )
-from .tables import DueQueue, Journal, SharedSecret
+from .tables import DueQueue, Journal, StoredRecord
 
 _GRANT_ATTRIBUTES: tuple[GrantAttribute, ...] = get_args(GrantAttribute)
 
@@ -55,18 +55,18 @@ class MemoryStore(Store):
         self._op_session_of_sid: dict[str, str] = {}
         self._op_sessions_of_user: dict[str, dict[str, None]] = {}
         self._due_op_sessions: DueQueue[str] = DueQueue()
-        self._grants: dict[str, SharedSecret[Grant]] = {}
+        self._grants: dict[str, StoredRecord[Grant]] = {}
         self._grant_index: dict[tuple[GrantAttribute, str], dict[str, None]] = {}
         self._expiring_grants: DueQueue[str] = DueQueue()
-        self._clients: dict[str, SharedSecret[Client]] = {}
+        self._clients: dict[str, StoredRecord[Client]] = {}
         self._clients_of_origin: dict[str, dict[str, None]] = {}
         self._consents: dict[tuple[str, str], Consent] = {}
         self._consents_to_client: dict[str, dict[tuple[str, str], None]] = {}
-        self._ephemerals: dict[tuple[str, str], SharedSecret[EphemeralRecord]] = {}
+        self._ephemerals: dict[tuple[str, str], StoredRecord[EphemeralRecord]] = {}
         self._expiring_ephemerals: DueQueue[tuple[str, str]] = DueQueue()
         self._notices: dict[str, LogoutNotice] = {}
         self._notices_to_client: dict[str, dict[str, None]] = {}
-        self._pending_notices: DueQueue[tuple[int, str]] = DueQueue()  # by when they ended and their id, in this order
+        self._pending_notices: DueQueue[tuple[int, str]] = DueQueue()  # keys: when the session ended, and the notice's id
         self._undeliverable_notices: DueQueue[tuple[int, str]] = DueQueue()
         self._facts: dict[str, str] = {}
         self._apply: dict[type, Callable[[Journal, Any], bool]] = {
@@ -96,18 +96,18 @@ class MemoryStore(Store):
     # --- reads
 
     def op_session_by_cookie(self, cookie_digest: str) -> OpSession | None:
-        """Return the OP session with its RP sessions (oldest first), None when there is none."""
+        """Return the OP session with its RP sessions (oldest first), or None."""
         with self._lock:
             op_session_id = self._op_session_of_cookie.get(cookie_digest)
             return None if op_session_id is None else self._op_sessions[op_session_id]
 
     def op_session(self, op_session_id: str) -> OpSession | None:
-        """Return the OP session of this id with its RP sessions, None when there is none."""
+        """Return the OP session of this id with its RP sessions, or None."""
         with self._lock:
             return self._op_sessions.get(op_session_id)
 
     def op_session_id_of_sid(self, sid: str) -> str | None:
-        """Return the id of the OP session in which an RP session is named `sid`, None when there is none."""
+        """Return the id of the OP session that has an RP session with this `sid`, or None."""
         with self._lock:
             return self._op_session_of_sid.get(sid)
 
@@ -120,7 +120,7 @@ class MemoryStore(Store):
     def list_op_sessions(
         self, *, client_id: str | None = None, created_before: int | None = None, limit: int, after: tuple[int, str] = (0, "")
     ) -> list[OpSession]:
-        """Return at most `limit` OP sessions, oldest first; here at the cost of looking at all of them."""
+        """Return at most `limit` OP sessions, oldest first. This engine reads all sessions for it."""
         with self._lock:
             sessions = list(self._op_sessions.values())
         wanted = (
@@ -133,12 +133,12 @@ class MemoryStore(Store):
         return nsmallest(limit, wanted, key=_created)
 
     def due_op_sessions(self, now: int, limit: int) -> list[OpSession]:
-        """Return at most `limit` OP sessions that are over at `now`, longest over first."""
+        """Return at most `limit` OP sessions that have expired at `now`, earliest expiry first."""
         with self._lock:
             return [self._op_sessions[op_session_id] for op_session_id in self._due_op_sessions.first(limit, now)]
 
     def grant(self, grant_id: str) -> Grant | None:
-        """Return a grant, expired or not, None when there is none."""
+        """Return a grant, expired or not, or None."""
         with self._lock:
             kept = self._grants.get(grant_id)
         return None if kept is None else replace(kept.value, data=json.loads(kept.text))
@@ -149,7 +149,7 @@ class MemoryStore(Store):
             return list(islice(self._grant_index.get((attribute, value), ()), limit))
 
     def client(self, client_id: str) -> Client | None:
-        """Return a dynamically registered client, None when there is none."""
+        """Return a dynamically registered client, or None."""
         with self._lock:
             kept = self._clients.get(client_id)
         return None if kept is None else replace(kept.value, metadata=json.loads(kept.text))
@@ -160,17 +160,17 @@ class MemoryStore(Store):
             return sorted(self._clients)
 
     def is_client_origin(self, origin: str) -> bool:
-        """Return whether any dynamically registered client has a redirect URI of this web origin."""
+        """Return whether a dynamically registered client has a redirect URI of this web origin."""
         with self._lock:
             return origin in self._clients_of_origin
 
     def consent(self, uid: str, client_id: str) -> Consent | None:
-        """Return what a user has allowed a client, None when nothing is kept."""
+        """Return the consent of a user to a client, or None."""
         with self._lock:
             return self._consents.get((uid, client_id))
 
     def ephemeral(self, kind: str, key: str, now: int) -> EphemeralRecord | None:
-        """Look at a short-lived record without taking it, None when there is none that is unexpired at `now`."""
+        """Return a short-lived record without removing it; None if there is none or it has expired at `now`."""
         with self._lock:
             kept = self._ephemerals.get((kind, key))
         if kept is None or kept.value.expires_at <= now:
@@ -178,16 +178,16 @@ class MemoryStore(Store):
         return replace(kept.value, payload=json.loads(kept.text))
 
     def ephemerals(self, kind: str, keys: Sequence[str], now: int) -> list[EphemeralRecord]:
-        """Look at several short-lived records of one kind: those that are there and unexpired at `now`."""
+        """Return those of several short-lived records of one kind that are unexpired at `now`."""
         return [record for key in keys if (record := self.ephemeral(kind, key, now)) is not None]
 
     def fact(self, name: str) -> str | None:
-        """Return a fact that the cluster shares, None when it is not written down."""
+        """Return the value of a fact that the cluster shares, or None if it is not recorded."""
         with self._lock:
             return self._facts.get(name)
 
     def lease_notices(self, now: int, until: int, limit: int) -> list[LogoutNotice]:
-        """Return at most `limit` pending notices that are due at `now`, and put them off to `until` in the same step."""
+        """Return at most `limit` pending notices that are due at `now`, and defer them to `until` in the same step."""
         journal = Journal()
         with self._lock:
             due = [self._notices[notice_id] for _, notice_id in self._pending_notices.first(limit, now)]
@@ -197,12 +197,12 @@ class MemoryStore(Store):
         return leased
 
     def notice(self, notice_id: str) -> LogoutNotice | None:
-        """Return a logout notice, None when there is none."""
+        """Return a logout notice, or None."""
         with self._lock:
             return self._notices.get(notice_id)
 
     def notices(self, limit: int, *, state: NoticeState | None = None, client_id: str | None = None) -> list[LogoutNotice]:
-        """Return at most `limit` logout notices, of one state and one client where these are given, those due first first."""
+        """Return at most `limit` logout notices ordered by due time, of one state and one client if these are given."""
         states = NoticeState if state is None else [state]
         with self._lock:
             if client_id is None:
@@ -213,14 +213,14 @@ class MemoryStore(Store):
         return nsmallest(limit, (notice for notice in found if notice.state in states), key=_due)
 
     def notice_counts(self) -> dict[NoticeState, int]:
-        """Return how many notices there are in each state."""
+        """Return the number of notices in each state."""
         with self._lock:
             return {state: len(self._notices_in(state).due) for state in NoticeState}
 
     # --- writes
 
     def commit(self, changes: Sequence[Change]) -> None:
-        """Make all changes, in order, or none of them.
+        """Apply all changes in order, or none of them.
 
         Raises: Conflict: the condition of a change did not hold.
         """
@@ -235,7 +235,7 @@ class MemoryStore(Store):
                 raise
 
     def sweep(self, now: int, limit: int) -> Swept:
-        """Remove at most `limit` expired grants, expired short-lived records and undeliverable notices past their time, of each."""
+        """Remove expired grants, expired short-lived records and due undeliverable notices, at most `limit` of each."""
         journal = Journal()
         with self._lock:
             grant_ids = self._expiring_grants.first(limit, now)
@@ -250,9 +250,9 @@ class MemoryStore(Store):
         return Swept(len(grant_ids), len(record_keys), len(notice_keys))
 
     def ping(self) -> None:
-        """Return: memory can always be read and written."""
+        """Do nothing: memory can always be read and written."""
 
-    # --- OP sessions; each method tells whether the change's condition held
+    # --- OP sessions; each method returns whether the change's condition holds
 
     def _put_op_session(self, journal: Journal, change: PutOpSession) -> bool:
         return change.session.id not in self._op_sessions and self._keep_op_session(journal, change.session)
@@ -273,7 +273,7 @@ class MemoryStore(Store):
         idle_expires_at = max(old.idle_expires_at, change.idle_expires_at)
         touched = replace(old, last_active_at=last_active_at, idle_expires_at=idle_expires_at)
         journal.set(self._op_sessions, old.id, touched)
-        self._due_op_sessions.set(journal, old.id, _over_at(touched))
+        self._due_op_sessions.set(journal, old.id, _expires_at(touched))
         return True
 
     def _add_rp_session(self, journal: Journal, change: AddRpSession) -> bool:
@@ -303,7 +303,7 @@ class MemoryStore(Store):
         return True
 
     def _keep_op_session(self, journal: Journal, session: OpSession) -> bool:
-        """Put a session and what finds it; False when its cookie or one of its `sid` is another's."""
+        """Store a session and its index entries; False if another session has its cookie or one of its `sid`s."""
         sids = [rp_session.sid for rp_session in session.rp_sessions]
         if session.cookie_digest in self._op_session_of_cookie or any(sid in self._op_session_of_sid for sid in sids):
             return False
@@ -313,7 +313,7 @@ class MemoryStore(Store):
         for sid in sids:
             journal.set(self._op_session_of_sid, sid, session.id)
         journal.add_to_index(self._op_sessions_of_user, session.uid, session.id)
-        self._due_op_sessions.set(journal, session.id, _over_at(session))
+        self._due_op_sessions.set(journal, session.id, _expires_at(session))
         return True
 
     def _drop_op_session(self, journal: Journal, session: OpSession) -> None:
@@ -341,10 +341,10 @@ class MemoryStore(Store):
         return True
 
     def _keep_grant(self, journal: Journal, grant: Grant, text: str) -> bool:
-        """Put a grant and what finds it; False when its OP session is not there."""
+        """Store a grant and its index entries; False if its OP session does not exist."""
         if grant.op_session_id is not None and grant.op_session_id not in self._op_sessions:
             return False
-        journal.set(self._grants, grant.id, SharedSecret(replace(grant, data={}), text))
+        journal.set(self._grants, grant.id, StoredRecord(replace(grant, data={}), text))
         for attribute in _GRANT_ATTRIBUTES:
             value = getattr(grant, attribute)
             if value is not None:
@@ -379,7 +379,7 @@ class MemoryStore(Store):
         return True
 
     def _keep_client(self, journal: Journal, client: Client) -> None:
-        journal.set(self._clients, client.client_id, SharedSecret(replace(client, metadata={}), _json(client.metadata)))
+        journal.set(self._clients, client.client_id, StoredRecord(replace(client, metadata={}), _json(client.metadata)))
         for origin in client.origins:
             journal.add_to_index(self._clients_of_origin, origin, client.client_id)
 
@@ -435,7 +435,7 @@ class MemoryStore(Store):
         return self._pending_notices if state is NoticeState.PENDING else self._undeliverable_notices
 
     def _keep_notice(self, journal: Journal, notice: LogoutNotice) -> None:
-        """Put a notice and what finds it, new or in place of what was there."""
+        """Store a new or changed notice and its index entries."""
         self._drop_notice(journal, notice.id)
         journal.set(self._notices, notice.id, notice)
         journal.add_to_index(self._notices_to_client, notice.client_id, notice.id)
@@ -453,7 +453,7 @@ class MemoryStore(Store):
 
     def _put_ephemeral(self, journal: Journal, change: PutEphemeral) -> bool:
         record = change.record
-        journal.set(self._ephemerals, (record.kind, record.key), SharedSecret(replace(record, payload={}), _json(record.payload)))
+        journal.set(self._ephemerals, (record.kind, record.key), StoredRecord(replace(record, payload={}), _json(record.payload)))
         self._expiring_ephemerals.set(journal, (record.kind, record.key), record.expires_at)
         return True
 
@@ -492,7 +492,7 @@ def _due(notice: LogoutNotice) -> tuple[int, int, str]:
     return notice.due_at, notice.ended_at, notice.id
 
 
-def _over_at(session: OpSession) -> int:
+def _expires_at(session: OpSession) -> int:
     return min(session.idle_expires_at, session.expires_at)
 
 

@@ -1,4 +1,4 @@
-"""What the memory engine is made of: dicts whose changes can be taken back, and a queue of what falls due."""
+"""Data structures of the in-memory engine: a journal for rollback, and a queue ordered by due time."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ _MISSING: Any = object()
 
 
 class Journal:
-    """Writes into dicts and can take all of it back."""
+    """Writes into dicts and can roll back all writes."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[dict[Any, Any], Any, Any]] = []
 
     def set(self, table: dict[K, Any], key: K, value: Any) -> None:
-        """Put a value, new or in place of another."""
+        """Set the value of a new or existing key."""
         self._entries.append((table, key, table.get(key, _MISSING)))
         table[key] = value
 
     def drop(self, table: dict[K, Any], key: K) -> None:
-        """Remove a key; nothing happens when it is not there."""
+        """Remove a key; a no-op if it does not exist."""
         if key in table:
             self._entries.append((table, key, table.pop(key)))
 
     def add_to_index(self, index: dict[K, dict[Any, None]], value: K, member: Any) -> None:
-        """Note that `member` has `value`."""
+        """Add `member` to the members that have `value`."""
         if value not in index:
             self.set(index, value, {})
         self.set(index[value], member, None)
 
     def drop_from_index(self, index: dict[K, dict[Any, None]], value: K, member: Any) -> None:
-        """Forget that `member` has `value`."""
+        """Remove `member` from the members that have `value`."""
         self.drop(index[value], member)
         if not index[value]:
             self.drop(index, value)
 
     def undo(self) -> None:
-        """Take back everything, last first."""
+        """Roll back all writes, the last one first."""
         for table, key, previous in reversed(self._entries):
             if previous is _MISSING:
                 del table[key]
@@ -51,10 +51,10 @@ class Journal:
 
 
 class DueQueue(Generic[K]):
-    """Keys in the order in which they fall due, without moving anything when a key falls due later than before.
+    """Keys ordered by due time. Deferring a key does not change the heap.
 
-    `due` is the truth. The heap holds for each key at least one entry that is not later than its truth; entries that
-    are out of date are put right, or thrown away, when they come up.
+    `due` has the authoritative times. For each key, the heap has at least one entry that is not later than its time in
+    `due`. `first` corrects or removes outdated entries when it reaches them.
     """
 
     def __init__(self) -> None:
@@ -62,18 +62,18 @@ class DueQueue(Generic[K]):
         self._heap: list[tuple[int, K]] = []
 
     def __len__(self) -> int:
-        """Return how many entries are held, those out of date included."""
+        """Return the number of heap entries, including outdated ones."""
         return len(self._heap)
 
     def set(self, journal: Journal, key: K, due_at: int) -> None:
-        """Let a key fall due at an instant, new or moved."""
+        """Set the due time of a new or existing key."""
         previous = self.due.get(key)
         if previous is None or due_at < previous:
             heappush(self._heap, (due_at, key))
         journal.set(self.due, key, due_at)
 
     def first(self, limit: int, now: int | None = None) -> list[K]:
-        """Return at most `limit` keys (with `now`: that are due then), earliest first."""
+        """Return at most `limit` keys, earliest first; with `now`, only keys that are due then."""
         if len(self._heap) > 2 * len(self.due) + 64:
             self._heap = [(due_at, key) for key, due_at in self.due.items()]
             heapify(self._heap)
@@ -93,8 +93,8 @@ class DueQueue(Generic[K]):
 
 
 @dataclass(frozen=True, slots=True)
-class SharedSecret(Generic[V]):
-    """A grant, client or record with its JSON-serialisable part as text, so that nobody shares it with the store."""
+class StoredRecord(Generic[V]):
+    """A grant, client or record whose JSON part is stored as text, so that callers cannot change the stored value."""
 
     value: V
     text: str

@@ -1,6 +1,6 @@
-"""What each change of the store's contract is for the script that commits: its name and the values that it takes.
+"""Conversion of the store's changes to arguments of the commit script: each change's name and values.
 
-They are worked out before anything is sent, so that a value that cannot be kept keeps nothing of its commit.
+All arguments are computed before anything is sent, so that a value that cannot be stored fails the whole commit.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Values: TypeAlias = tuple[str | int, ...]
 
 
 def arguments(changes: Sequence[Change]) -> list[str | int]:
-    """Return the changes as `commit.lua` takes them. Raises: TypeError: one holds what JSON cannot."""
+    """Return the changes as arguments of `commit.lua`. Raises: TypeError: a value cannot be represented in JSON."""
     sent: list[str | int] = []
     for change in changes:
         kind = type(change)
@@ -162,34 +162,4 @@ _VALUES: dict[type, Callable[[Any], Values]] = {
     DeleteNotice: _delete_notice,
     DeferNotices: _defer_notices,
     ClaimFact: _claim_fact,
-}
-
-
-# What each kind of change needs; the names in the order in which Lua must read them.
-_ORDER = (
-    "op_sessions",
-    "grants",
-    "notices",
-    "changes",
-    "changes_of_op_sessions",
-    "changes_that_end_op_sessions",
-    "changes_of_grants",
-    "changes_of_clients",
-    "changes_of_ephemerals",
-    "changes_of_facts",
-    "changes_of_notices",
-)
-
-
-_OP_SESSIONS = ("op_sessions", "changes_of_op_sessions")
-_GRANTS = ("grants", "changes_of_grants")
-_NOTICES = ("notices", "changes_of_notices")
-_PARTS: dict[type, tuple[str, ...]] = {
-    **dict.fromkeys((PutOpSession, UpdateOpSession, TouchOpSession, AddRpSession), _OP_SESSIONS),
-    EndOpSession: ("op_sessions", "grants", "notices", "changes_that_end_op_sessions"),
-    **dict.fromkeys((PutGrant, UpdateGrant, DeleteGrant), _GRANTS),
-    **dict.fromkeys((PutClient, UpdateClient, DeleteClient, PutConsent, DeleteConsent), ("changes_of_clients",)),
-    **dict.fromkeys((PutEphemeral, ClaimEphemeral, TakeEphemeral, DeleteEphemeral), ("changes_of_ephemerals",)),
-    **dict.fromkeys((PutNotice, DeleteNotice, DeferNotices), _NOTICES),
-    ClaimFact: ("changes_of_facts",),
 }

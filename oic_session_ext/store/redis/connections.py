@@ -1,8 +1,8 @@
-"""Connections of the Redis store: what its URL says, a bounded number of connections, one command or script at a time.
+"""Connections of the Redis store: the parsed URL, and a bounded number of connections that run commands and scripts.
 
-Whatever the driver raises leaves this module as `StoreUnavailable`, and the connection it came from is closed: so the
-store resumes by itself once the server does. Nothing is sent twice, as nobody knows what became of the first; but a script
-that the server does not know was not run, and is sent again in full.
+Every error of the driver is raised as `StoreUnavailable` and its connection is closed, so that the store works again
+when the server does. A command whose result is unknown is not repeated. Only a script that the server does not know is
+sent again in full, because it was certainly not run.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from redis.retry import Retry
 from ...errors import ConfigError, StoreUnavailable
 from .lua_scripts import Script
 
-_HEALTH_CHECK_S = 30  # a connection unused for so long is tried with a PING first: firewalls forget such ones silently
-_RESTED_S = 1  # one unused for so long is looked at first: the server may have closed it
+_HEALTH_CHECK_S = 30  # after so long without use a PING is sent first: firewalls drop idle connections without notice
+_IDLE_CHECK_S = 1  # after so long without use the socket is checked first: the server may have closed it
 _URL = "must be redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///PATH, each with user:password@ where there is one"
 _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 
 @dataclass(frozen=True, slots=True)
 class RedisUrl:
-    """What a store's URL says.
+    """The settings in a store's URL.
 
-    `prefix` is what each key begins with. `timeout_s` bounds connecting, each answer, and the wait for one of `max_connections`.
+    Each key begins with `prefix`. `timeout_s` limits connecting, each response, and the wait for a free connection.
     """
 
     make_connection: Callable[[], Any]
@@ -48,7 +48,7 @@ def parse_redis_url(url: str) -> RedisUrl:
 
     Options after `?`: `prefix` (`oic`: keys begin with `{oic}:`), `timeout_s` (5), `max_connections` (64), `db`, and for rediss
     `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile` (files).
-    Raises: ConfigError: it is none of these. The message never holds the URL, since a password may be in it.
+    Raises: ConfigError: it is none of these. The message never contains the URL, because it may contain a password.
     """
     try:
         parts = urlsplit(url)
@@ -61,7 +61,7 @@ def parse_redis_url(url: str) -> RedisUrl:
         "username": unquote(parts.username) if parts.username else None,
         "password": unquote(parts.password) if parts.password else None,
         "health_check_interval": _HEALTH_CHECK_S,
-        "retry": Retry(NoBackoff(), 1),  # of connecting and of PING alone
+        "retry": Retry(NoBackoff(), 1),  # retries connecting and PING only
         "protocol": 2,
     }
     if is_unix:
@@ -90,7 +90,7 @@ def parse_redis_url(url: str) -> RedisUrl:
 def _file(options: dict[str, str], name: str) -> str:
     path = options.pop(name)
     if not Path(path).is_file():
-        raise ConfigError("store", f"its {name} is no file: {path}")
+        raise ConfigError("store", f"its {name} is not a file: {path}")
     return path
 
 
@@ -102,9 +102,9 @@ def _number(options: dict[str, str], name: str, default: int, *, least: int) -> 
 
 
 class Connections:
-    """Runs commands and scripts, each on a connection that nobody else uses meanwhile.
+    """Runs commands and scripts, each on a connection that no other thread uses at that time.
 
-    The driver's own pool and client take 40 and 80 us of CPU for a command that takes 30 us without them.
+    A command takes 30 us of CPU here. The driver's own pool and client add 40 and 80 us.
     """
 
     def __init__(self, url: RedisUrl) -> None:
@@ -112,46 +112,46 @@ class Connections:
         self._make = url.make_connection
         self._timeout_s = url.timeout_s
         self._free = threading.BoundedSemaphore(url.max_connections)
-        self._resting: list[tuple[Any, float]] = []  # last in, first out; with the instant from which it rests
+        self._idle: list[tuple[Any, float]] = []  # last in, first out; with the instant of the last use
         self._is_closed = False
 
     def command(self, name: str, key: str = "", *values: str | int) -> Any:
-        """Run one command on one of the store's keys and return its answer. Raises: StoreUnavailable."""
+        """Run a command on one of the store's keys and return its response. Raises: StoreUnavailable."""
         return self._exchange(name, self._prefix + key, *values)
 
     def server_command(self, *words: str) -> Any:
-        """Run one command that names no key and return its answer. Raises: StoreUnavailable."""
+        """Run a command without a key and return its response. Raises: StoreUnavailable."""
         return self._exchange(*words)
 
-    def run(self, script: Script, *values: str | int) -> Any:
-        """Run a script and return its answer. Raises: StoreUnavailable."""
+    def run_script(self, script: Script, *values: str | int) -> Any:
+        """Run a script and return its response. Raises: StoreUnavailable."""
         try:
             return self._exchange("EVALSHA", script.digest, 1, self._prefix, *values)
-        except NoScriptError:  # a server that was started or flushed since
+        except NoScriptError:  # the server was restarted, or its scripts were flushed
             return self._exchange("EVAL", script.text, 1, self._prefix, *values)
 
     def close(self) -> None:
-        """Close the connections that nobody uses, and the others when they are given back; each later use raises StoreUnavailable."""
+        """Close idle connections now and the others after their current use. Each later use raises StoreUnavailable."""
         self._is_closed = True
-        while self._resting:
-            self._resting.pop()[0].disconnect()
+        while self._idle:
+            self._idle.pop()[0].disconnect()
 
     def _exchange(self, *words: str | int) -> Any:
         encoded = [word.encode() if isinstance(word, str) else word for word in words]
         if not self._free.acquire(timeout=self._timeout_s):
             raise StoreUnavailable("all connections were in use for too long")
         try:
-            connection = self._taken()
+            connection = self._take_connection()
             try:
                 connection.send_packed_command(connection.pack_command(*encoded))
                 answer = connection.read_response()
             except NoScriptError:
-                self._give_back(connection)
+                self._release_connection(connection)
                 raise
             except BaseException:
                 connection.disconnect()
                 raise
-            self._give_back(connection)
+            self._release_connection(connection)
             return answer
         except NoScriptError:
             raise
@@ -160,25 +160,25 @@ class Connections:
         finally:
             self._free.release()
 
-    def _taken(self) -> Any:
+    def _take_connection(self) -> Any:
         if self._is_closed:
             raise StoreUnavailable("the store is closed")
         try:
-            connection, since = self._resting.pop()
+            connection, since = self._idle.pop()
         except IndexError:
             return self._make()
-        if time.monotonic() - since > _RESTED_S and not _is_usable(connection):
-            connection.disconnect()  # it connects anew when it is used
+        if time.monotonic() - since > _IDLE_CHECK_S and not _is_usable(connection):
+            connection.disconnect()  # it reconnects at its next use
         return connection
 
-    def _give_back(self, connection: Any) -> None:
-        self._resting.append((connection, time.monotonic()))
+    def _release_connection(self, connection: Any) -> None:
+        self._idle.append((connection, time.monotonic()))
         if self._is_closed:
             self.close()
 
 
 def _is_usable(connection: Any) -> bool:
-    """Return whether nothing came in on a connection that rested; its end would have."""
+    """Return whether an idle connection has no unread data. A closed connection is readable."""
     try:
         return not connection.can_read()
     except (RedisError, OSError):

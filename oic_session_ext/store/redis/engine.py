@@ -1,19 +1,19 @@
 """The Redis engine of the store: Redis 7 or later, or Valkey, for several processes and servers.
 
-Each read is one command or one read-only script, each commit one script: `lua/commit.lua` looks at every condition
-before it writes anything, and Redis runs nothing else meanwhile (promise P1).
+Each read is one command or one read-only script. Each commit is one script: `lua/commit.lua` verifies every condition
+before it writes anything, and Redis runs no other command meanwhile (promise P1).
 
-All keys begin with one hash tag, `{oic}:`, and so lie in one slot. A script is atomic on one server alone, and a logout touches the
-session, its RP sessions, its grants, their indexes and the notices: on a cluster the store therefore needs one shard, and is
-opened at the server that holds the slot.
+All keys begin with one hash tag, `{oic}:`, and are therefore in one slot. A script is atomic on one server only, and a
+logout changes the session, its RP sessions, its grants, their indexes and the notices. On a cluster the store therefore
+uses one shard and must be opened at the server that has the slot.
 
-No key has a time to live: the callers' clock decides what has expired, and `sweep` removes it. A server that may evict keys is
-refused, as it would forget sessions and notices in silence. With `appendonly yes` and `appendfsync always` whatever was
-committed survives a crash and a power cut; with less the store opens and logs a warning. Redis tells its replicas after it has
-answered, so one that takes over may lack the last commits.
+Keys have no time to live: the caller's clock decides whether a record has expired, and `sweep` removes it. A server that
+may evict keys is refused, because it would lose sessions and notices silently. With `appendonly yes` and `appendfsync
+always` commits survive a crash and a power cut; otherwise the store opens and logs a warning. Redis replicates after it
+has responded, so that after a failover the last commits may be missing.
 
-A user of its own needs the keys `~{oic}:*` and `+info +ping +select +eval +evalsha +exists +get +set +del +unlink +hget +hset +hdel
-+zadd +zrem +zrange +zcount +zcard +zscore`; with `+config|get` the store can look at appendfsync.
+A dedicated user needs the keys `~{oic}:*` and `+info +ping +select +eval +evalsha +exists +get +set +del +unlink +hget
++hset +hdel +zadd +zrem +zrange +zcount +zcard +zscore`; with `+config|get` the store can verify appendfsync.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ _QUEUES = {NoticeState.PENDING: "np", NoticeState.UNDELIVERABLE: "nu"}
 
 
 def open_redis_store(url: str) -> RedisStore:
-    """Open the store on the server that a URL names; `parse_redis_url` says what may be in it.
+    """Open the store on the server of a URL; see `parse_redis_url` for its form.
 
     Raises:
-        ConfigError: it is no such URL; or the server refuses the user, is too old or may evict keys; or its records are of another version.
+        ConfigError: the URL is malformed; the server refuses the user, is too old or may evict keys; or the records are
+            of another version.
         StoreUnavailable: the server cannot be reached or written now.
     """
     connections = Connections(parse_redis_url(url))
@@ -89,17 +90,17 @@ class RedisStore(Store):
     # --- reads
 
     def op_session_by_cookie(self, cookie_digest: str) -> OpSession | None:
-        """Return the OP session with its RP sessions (oldest first), None when there is none. One round trip."""
+        """Return the OP session with its RP sessions (oldest first), or None, in one round trip."""
         found = self._ask(self._op_session_by_cookie, cookie_digest)
         return None if found is None else read_op_session(*found)
 
     def op_session(self, op_session_id: str) -> OpSession | None:
-        """Return the OP session of this id with its RP sessions, None when there is none."""
+        """Return the OP session of this id with its RP sessions, or None."""
         record = self._look_up("GET", f"s:{op_session_id}")
         return None if record is None else read_op_session(op_session_id.encode(), record)
 
     def op_session_id_of_sid(self, sid: str) -> str | None:
-        """Return the id of the OP session in which an RP session is named `sid`, None when there is none."""
+        """Return the id of the OP session that has an RP session with this `sid`, or None."""
         return _text(self._look_up("GET", f"i:{sid}"))
 
     def op_sessions_of_user(self, uid: str) -> list[OpSession]:
@@ -114,11 +115,11 @@ class RedisStore(Store):
         return _op_sessions(self._ask(self._list_op_sessions, "sa" if client_id is None else f"sc:{client_id}", limit, *after, before))
 
     def due_op_sessions(self, now: int, limit: int) -> list[OpSession]:
-        """Return at most `limit` OP sessions that are over at `now`, longest over first."""
+        """Return at most `limit` OP sessions that have expired at `now`, earliest expiry first."""
         return _op_sessions(self._ask(self._op_sessions, "sd", "-inf", now, "BYSCORE", "LIMIT", 0, limit))
 
     def grant(self, grant_id: str) -> Grant | None:
-        """Return a grant, expired or not, None when there is none."""
+        """Return a grant, expired or not, or None."""
         record = self._look_up("GET", f"g:{grant_id}")
         return None if record is None else read_grant(grant_id, record)
 
@@ -127,7 +128,7 @@ class RedisStore(Store):
         return _texts(self._ask(self._grant_ids, attribute, value, limit))
 
     def client(self, client_id: str) -> Client | None:
-        """Return a dynamically registered client, None when there is none."""
+        """Return a dynamically registered client, or None."""
         record = self._look_up("GET", f"l:{client_id}")
         return None if record is None else read_client(client_id, record)
 
@@ -136,28 +137,28 @@ class RedisStore(Store):
         return _texts(self._look_up("ZRANGE", "la", 0, -1))
 
     def is_client_origin(self, origin: str) -> bool:
-        """Return whether any dynamically registered client has a redirect URI of this web origin."""
+        """Return whether a dynamically registered client has a redirect URI of this web origin."""
         return bool(self._look_up("EXISTS", f"lo:{origin}"))
 
     def consent(self, uid: str, client_id: str) -> Consent | None:
-        """Return what a user has allowed a client, None when nothing is kept."""
+        """Return the consent of a user to a client, or None."""
         record = self._look_up("HGET", f"k:{client_id}", uid)
         return None if record is None else read_consent(uid, client_id, record)
 
     def ephemeral(self, kind: str, key: str, now: int) -> EphemeralRecord | None:
-        """Look at a short-lived record without taking it, None when there is none that is unexpired at `now`."""
+        """Return a short-lived record without removing it; None if there is none or it has expired at `now`."""
         record = self._look_up("GET", f"e:{ephemeral_key(kind, key)}")
         found = None if record is None else read_ephemeral(kind, key, record)
         return None if found is None or found.expires_at <= now else found
 
     def ephemerals(self, kind: str, keys: Sequence[str], now: int) -> list[EphemeralRecord]:
-        """Look at several short-lived records of one kind: those that are there and unexpired at `now`."""
+        """Return those of several short-lived records of one kind that are unexpired at `now`."""
         records = self._ask(self._ephemerals, *(ephemeral_key(kind, key) for key in keys)) or ()
         found = [read_ephemeral(kind, key, record) for key, record in zip(keys, records, strict=False) if record]
         return [record for record in found if record.expires_at > now]
 
     def fact(self, name: str) -> str | None:
-        """Return a fact that the cluster shares, None when it is not written down."""
+        """Return the value of a fact that the cluster shares, or None if it is not recorded."""
         return _text(self._look_up("GET", f"f:{name}"))
 
     def notice(self, notice_id: str) -> LogoutNotice | None:
@@ -166,63 +167,61 @@ class RedisStore(Store):
         return None if found is None else read_notice(notice_id, found[0], int(found[1]))
 
     def notices(self, limit: int, *, state: NoticeState | None = None, client_id: str | None = None) -> list[LogoutNotice]:
-        """Return at most `limit` logout notices, of one state and one client where these are given, those due first first."""
+        """Return at most `limit` logout notices ordered by due time, of one state and one client if these are given."""
         queues = _QUEUES.values() if state is None else [_QUEUES[state]]
         found = self._ask(self._notices, limit, *(queue if client_id is None else f"{queue}:{client_id}" for queue in queues))
         notices = [read_notice(notice_id.decode(), record, int(due_at)) for notice_id, record, due_at in found or ()]
         return sorted(notices, key=lambda notice: (notice.due_at, notice.ended_at, notice.id))[:limit]
 
     def notice_counts(self) -> dict[NoticeState, int]:
-        """Return how many notices there are in each state; its cost is the same however many these are."""
+        """Return the number of notices in each state; the cost does not depend on the number of notices."""
         return {state: self._connections.command("ZCARD", queue) for state, queue in _QUEUES.items()}
 
     def _look_up(self, command: str, key: str, *values: str | int) -> Any:
         try:
             return self._connections.command(command, key, *values)
         except UnicodeEncodeError:
-            return None  # a lone surrogate from a peer's JSON: no key of ours is equal to it
+            return None  # a lone surrogate from a peer's JSON: no stored key can equal it
 
     def _ask(self, script: Script, *values: str | int) -> Any:
         try:
-            return self._connections.run(script, *values)
+            return self._connections.run_script(script, *values)
         except UnicodeEncodeError:
             return None
 
     # --- writes
 
     def commit(self, changes: Sequence[Change]) -> None:
-        """Make all changes, in order, durably, or none of them.
+        """Apply all changes in order and durably, or none of them.
 
         Raises:
-            Conflict: nothing was kept.
-            StoreUnavailable: nothing was kept; or, when the answer did not come in time, perhaps all of it.
+            Conflict: nothing was stored.
+            StoreUnavailable: nothing was stored; but after a response timeout, all changes may have been stored.
         """
-        number = self._connections.run(self._commits.of(changes), *arguments(changes))
+        number = self._connections.run_script(self._commits.script_for(changes), *arguments(changes))
         if number:
             raise Conflict(changes[number - 1])
 
     def lease_notices(self, now: int, until: int, limit: int) -> list[LogoutNotice]:
-        """Return at most `limit` pending notices that are due at `now`, and put them off to `until` in the same step."""
-        leased = self._connections.run(self._lease_notices, now, until, limit)
+        """Return at most `limit` pending notices that are due at `now`, and defer them to `until` in the same step."""
+        leased = self._connections.run_script(self._lease_notices, now, until, limit)
         return [read_notice(notice_id.decode(), record, until) for notice_id, record in leased]
 
     def sweep(self, now: int, limit: int) -> Swept:
-        """Remove at most `limit` expired grants, as many expired short-lived records, and as many undeliverable notices past their time.
+        """Remove expired grants, expired short-lived records and due undeliverable notices, at most `limit` of each.
 
-        Expired grants of an OP session go when it gets its next one, or ends: each logout would pay for a set of all of them by expiry.
+        Expired grants of an OP session are removed with its next new grant or at its end. An index of all grants by expiry
+        would make each logout more expensive.
         """
-        kinds = ("grants", "ephemerals", "notices")  # one script each, so that requests need not wait for all
-        return Swept(*(self._connections.run(self._sweep, kind, now, limit) for kind in kinds))
+        kinds = ("grants", "ephemerals", "notices")  # one script for each, so that requests wait less
+        return Swept(*(self._connections.run_script(self._sweep, kind, now, limit) for kind in kinds))
 
     def ping(self) -> None:
-        """Write something, as only that shows that it can be done.
-
-        Raises: StoreUnavailable.
-        """
+        """Verify with a write that the store can be written. Raises: StoreUnavailable."""
         self.commit([ClaimFact(RECORDS_VERSION_FACT, RECORDS_VERSION)])
 
     def close(self) -> None:
-        """Close the connections; those in use when they are given back."""
+        """Close the connections; those in use are closed afterwards."""
         self._connections.close()
 
 

@@ -1,4 +1,4 @@
-"""What is asked of a Redis server before a store is opened on it: that it is able to keep what it is given."""
+"""Checks of a Redis server before a store is opened on it: whether it can store records reliably."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from redis.exceptions import AuthenticationError, MovedError, NoPermissionError,
 from ...errors import ConfigError, StoreUnavailable
 from .connections import Connections
 
-_OLDEST = 7  # the first whose scripts are refused before they begin when memory or disk are full
+_OLDEST = 7  # from this version on, scripts are refused before they begin if memory or disk is full
 
 _log = logging.getLogger(__name__)
 
 
 def check_server(connections: Connections) -> None:
-    """Return when the server may hold a store; log a warning when a crash of it may cost what was committed.
+    """Verify that the server is suitable for a store; log a warning if a crash of the server may lose commits.
 
     Raises:
-        ConfigError: it refuses the user, is too old, may evict keys, or leaves the store's slot to another server of its cluster.
+        ConfigError: it refuses the user, is too old, may evict keys, or another server of its cluster has the store's slot.
         StoreUnavailable: it cannot be reached now.
     """
     try:
@@ -48,7 +48,7 @@ def _info(connections: Connections) -> dict[str, str]:
 
 
 def _appendfsync(connections: Connections) -> str:
-    """Return the setting; "" where asking for it is forbidden."""
+    """Return the server's appendfsync setting; "" if the user may not read it."""
     try:
         answer = connections.server_command("CONFIG", "GET", "appendfsync")
     except StoreUnavailable as err:

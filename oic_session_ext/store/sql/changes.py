@@ -1,6 +1,6 @@
-"""What each change of the store's contract is in SQL: the statements of a commit and the values they take.
+"""Conversion of the store's changes to SQL: the statements of a commit and their values.
 
-They are worked out before the transaction begins, so that others wait for nothing but the statements themselves.
+They are computed before the transaction begins, so that other writers wait for the statements only.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class ChangesInSql:
-    """Turns changes into steps with the statements of one dialect."""
+    """Converts changes to steps with the statements of one dialect."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
@@ -70,7 +70,7 @@ class ChangesInSql:
         }
 
     def steps(self, change: Change) -> Iterator[Step]:
-        """Return what makes one change, in order. Raises: TypeError: it holds what JSON cannot."""
+        """Return the steps of a change, in order. Raises: TypeError: a value cannot be represented in JSON."""
         return self._steps[type(change)](change)
 
     def _put_op_session(self, change: PutOpSession) -> Iterator[Step]:
@@ -92,7 +92,7 @@ class ChangesInSql:
     def _add_rp_session(self, change: AddRpSession) -> Iterator[Step]:
         values = {"op_session_id": change.op_session_id, **{name: getattr(change.rp_session, name) for name in RP_SESSION_COLUMNS}}
         for number, statement in enumerate(self._statements.add_rp_session):
-            yield step(statement, values, must_hit=number == 0)  # the session is there; a share may be there already
+            yield step(statement, values, must_hit=number == 0)  # the session must exist; the RP session may exist already
 
     def _end_op_session(self, change: EndOpSession) -> Iterator[Step]:
         values = {"id": change.session.id, "version": change.session.version}

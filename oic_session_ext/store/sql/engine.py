@@ -1,7 +1,7 @@
-"""The SQL engine of the store, in one dialect-neutral form: SQLite for one machine, PostgreSQL for several.
+"""The SQL engine of the store, independent of the dialect: SQLite for one machine, PostgreSQL for several.
 
-Reads are single statements outside of transactions, each commit is one short transaction; `sql_changes.py` says what
-is in it.
+Each read is a single statement outside of a transaction. Each commit is one short transaction; `changes.py` has its
+statements.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from .statements import GRANT_COLUMNS, NOTICE_COLUMNS, OP_SESSION_COLUMNS, State
 T = TypeVar("T")
 
 _NEVER = 2**63 - 1
-"""Later than every instant that the tables can hold."""
+"""Later than every instant in the tables."""
 
 
 class SqlStore(Store):
-    """A store in a SQL database; `open_sqlite_store` and `open_postgresql_store` make one."""
+    """A store in a SQL database, created by `open_sqlite_store` or `open_postgresql_store`."""
 
     def __init__(self, connections: Connections, statements: Statements) -> None:
         self._connections = connections
@@ -39,15 +39,15 @@ class SqlStore(Store):
     # --- reads
 
     def op_session_by_cookie(self, cookie_digest: str) -> OpSession | None:
-        """Return the OP session with its RP sessions (oldest first), None when there is none. One round trip."""
+        """Return the OP session with its RP sessions (oldest first), or None, in one round trip."""
         return _one(_op_sessions(self._rows(self._statements.op_session_by_cookie, cookie_digest=cookie_digest)))
 
     def op_session(self, op_session_id: str) -> OpSession | None:
-        """Return the OP session of this id with its RP sessions, None when there is none."""
+        """Return the OP session of this id with its RP sessions, or None."""
         return _one(_op_sessions(self._rows(self._statements.op_session, id=op_session_id)))
 
     def op_session_id_of_sid(self, sid: str) -> str | None:
-        """Return the id of the OP session in which an RP session is named `sid`, None when there is none."""
+        """Return the id of the OP session that has an RP session with this `sid`, or None."""
         return _one([str(row[0]) for row in self._rows(self._statements.op_session_id_of_sid, sid=sid)])
 
     def op_sessions_of_user(self, uid: str) -> list[OpSession]:
@@ -64,11 +64,11 @@ class SqlStore(Store):
         return _op_sessions(self._rows(statement, client_id=client_id, **page))
 
     def due_op_sessions(self, now: int, limit: int) -> list[OpSession]:
-        """Return at most `limit` OP sessions that are over at `now`, longest over first."""
+        """Return at most `limit` OP sessions that have expired at `now`, earliest expiry first."""
         return _op_sessions(self._rows(self._statements.due_op_sessions, now=now, limit=limit))
 
     def grant(self, grant_id: str) -> Grant | None:
-        """Return a grant, expired or not, None when there is none."""
+        """Return a grant, expired or not, or None."""
         return _one([_grant(row) for row in self._rows(self._statements.grant, id=grant_id)])
 
     def grant_ids(self, attribute: GrantAttribute, value: str, limit: int) -> list[str]:
@@ -76,7 +76,7 @@ class SqlStore(Store):
         return [row[0] for row in self._rows(self._statements.grant_ids[attribute], value=value, limit=limit)]
 
     def client(self, client_id: str) -> Client | None:
-        """Return a dynamically registered client, None when there is none."""
+        """Return a dynamically registered client, or None."""
         rows = self._rows(self._statements.client, client_id=client_id)
         if not rows:
             return None
@@ -87,54 +87,54 @@ class SqlStore(Store):
         return [row[0] for row in self._rows(self._statements.client_ids)]
 
     def is_client_origin(self, origin: str) -> bool:
-        """Return whether any dynamically registered client has a redirect URI of this web origin."""
+        """Return whether a dynamically registered client has a redirect URI of this web origin."""
         return bool(self._rows(self._statements.is_client_origin, origin=origin))
 
     def consent(self, uid: str, client_id: str) -> Consent | None:
-        """Return what a user has allowed a client, None when nothing is kept."""
+        """Return the consent of a user to a client, or None."""
         rows = self._rows(self._statements.consent, uid=uid, client_id=client_id)
         return _one([Consent(uid, client_id, frozenset(json.loads(scopes)), given_at) for scopes, given_at in rows])
 
     def ephemeral(self, kind: str, key: str, now: int) -> EphemeralRecord | None:
-        """Look at a short-lived record without taking it, None when there is none that is unexpired at `now`."""
+        """Return a short-lived record without removing it; None if there is none or it has expired at `now`."""
         rows = self._rows(self._statements.ephemeral, kind=kind, key=key, now=now)
         return _one([EphemeralRecord(kind, key, expires_at, json.loads(payload)) for expires_at, payload in rows])
 
     def ephemerals(self, kind: str, keys: Sequence[str], now: int) -> list[EphemeralRecord]:
-        """Look at several short-lived records of one kind: those that are there and unexpired at `now`."""
+        """Return those of several short-lived records of one kind that are unexpired at `now`."""
         rows = self._rows(self._statements.ephemerals, kind=kind, keys=json.dumps(keys), now=now)
         return [EphemeralRecord(kind, key, expires_at, json.loads(payload)) for key, expires_at, payload in rows]
 
     def fact(self, name: str) -> str | None:
-        """Return a fact that the cluster shares, None when it is not written down."""
+        """Return the value of a fact that the cluster shares, or None if it is not recorded."""
         return _one([str(row[0]) for row in self._rows(self._statements.fact, name=name)])
 
     def lease_notices(self, now: int, until: int, limit: int) -> list[LogoutNotice]:
-        """Return at most `limit` pending notices that are due at `now`, and put them off to `until` in the same step."""
+        """Return at most `limit` pending notices that are due at `now`, and defer them to `until` in the same step."""
 
-        def put_off(row: Row) -> Step:
-            return step(self._statements.put_off_notice, {"id": row[0], "until": until})
+        def defer(row: Row) -> Step:
+            return step(self._statements.defer_notice, {"id": row[0], "until": until})
 
         values = {"state": NoticeState.PENDING, "now": now, "limit": limit}
-        leased = self._connections.rows_then(self._statements.due_notices, values, put_off)
+        leased = self._connections.rows_then(self._statements.due_notices, values, defer)
         return [replace(_notice(row), due_at=until) for row in leased]
 
     def notice(self, notice_id: str) -> LogoutNotice | None:
-        """Return a logout notice, None when there is none."""
+        """Return a logout notice, or None."""
         return _one([_notice(row) for row in self._rows(self._statements.notice, id=notice_id)])
 
     def notices(self, limit: int, *, state: NoticeState | None = None, client_id: str | None = None) -> list[LogoutNotice]:
-        """Return at most `limit` logout notices, of one state and one client where these are given, those due first first."""
+        """Return at most `limit` logout notices ordered by due time, of one state and one client if these are given."""
         statement = self._statements.notices if client_id is None else self._statements.notices_of_client
         found = [
             _notice(row)
-            for each in (NoticeState if state is None else [state])  # each goes by an index that begins with the state
+            for each in (NoticeState if state is None else [state])  # one query for each state, by an index that begins with the state
             for row in self._rows(statement, state=each, client_id=client_id, limit=limit)
         ]
         return sorted(found, key=attrgetter("due_at", "ended_at", "id"))[:limit]
 
     def notice_counts(self) -> dict[NoticeState, int]:
-        """Return how many notices there are in each state."""
+        """Return the number of notices in each state."""
         return {
             **dict.fromkeys(NoticeState, 0),
             **{NoticeState(state): count for state, count in self._rows(self._statements.notice_counts)},
@@ -146,25 +146,22 @@ class SqlStore(Store):
     # --- writes
 
     def commit(self, changes: Sequence[Change]) -> None:
-        """Make all changes, in order, durably, or none of them.
+        """Apply all changes in order and durably, or none of them.
 
-        Raises: Conflict, StoreUnavailable: nothing was kept.
+        Raises: Conflict, StoreUnavailable: nothing was stored.
         """
         self._connections.commit([(change, step) for change in changes for step in self._changes.steps(change)])
 
     def sweep(self, now: int, limit: int) -> Swept:
-        """Remove at most `limit` expired grants, expired short-lived records and undeliverable notices past their time, of each."""
+        """Remove expired grants, expired short-lived records and due undeliverable notices, at most `limit` of each."""
         statements = (self._statements.sweep_grants, self._statements.sweep_ephemerals, self._statements.sweep_notices)
-        # a transaction each, so that requests need not wait for all
+        # one transaction for each, so that requests wait less
         return Swept(*(self._connections.hits(statement, {"now": now, "limit": limit}) for statement in statements))
 
     def ping(self) -> None:
-        """Write something to the disk, as only that shows that it can be done.
-
-        Raises: StoreUnavailable.
-        """
-        differs = secrets.token_hex(8)  # SQLite does not write what is there already
-        self.commit([PutEphemeral(EphemeralRecord("ping", "ping", 0, {"nonce": differs}))])
+        """Verify with a write to the disk that the store can be written. Raises: StoreUnavailable."""
+        nonce = secrets.token_hex(8)  # a new value each time, because SQLite does not write an unchanged one
+        self.commit([PutEphemeral(EphemeralRecord("ping", "ping", 0, {"nonce": nonce}))])
 
     def close(self) -> None:
         """Close all connections."""
@@ -179,7 +176,7 @@ def _one(found: list[T]) -> T | None:
 
 
 def _op_sessions(rows: list[Row]) -> list[OpSession]:
-    """Make OP sessions of joined rows; the rows of one session are beside each other."""
+    """Build OP sessions from joined rows; the rows of one session are adjacent."""
     sessions: list[OpSession] = []
     for _, pairs in groupby(rows, key=itemgetter(0)):
         joined = list(pairs)

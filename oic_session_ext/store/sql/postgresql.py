@@ -1,4 +1,4 @@
-"""PostgreSQL for the SQL store: the URL, the settings of its connections, and transactions in as few round trips as can be."""
+"""PostgreSQL for the SQL store: the URL, the settings of its connections, and transactions with few round trips."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _POOL_SIZE: Final = 10
 _OPTIONS = frozenset(
     {"application_name", "host", "passfile", "pool_size", "sslcert", "sslkey", "sslmode", "sslrootcert", "target_session_attrs"}
 )
-"""What may stand behind the `?` of a URL: libpq's parameters, and `pool_size`."""
+"""The options after the `?` of a URL: parameters of libpq, and `pool_size`."""
 
 _PARAMETERS: Mapping[str, Any] = {
     "client_encoding": "UTF8",
     "application_name": "oic-session-ext",
     "connect_timeout": 5,
-    # a server or a network that is gone without a word is noticed within half a minute, at once when something is being sent
+    # detect within half a minute that the server or the network is unreachable, and within 10 s while data is being sent
     "keepalives_idle": 15,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -52,28 +52,28 @@ _PARAMETERS: Mapping[str, Any] = {
 }
 
 _SETTINGS: Mapping[str, str] = {
-    "statement_timeout": "5s",  # the wait for other writers included
-    "idle_in_transaction_session_timeout": "10s",  # a server of ours that froze between two statements blocks nobody for longer
-    "default_transaction_isolation": "read committed",  # what the statements are made for
-    "synchronous_commit": "on",  # a commit has reached the disk when it returns (promise P1 holds through a power cut)
+    "statement_timeout": "5s",  # includes the wait for other writers
+    "idle_in_transaction_session_timeout": "10s",  # an OP process that froze between two statements must not block the others for longer
+    "default_transaction_isolation": "read committed",  # the statements require it
+    "synchronous_commit": "on",  # a commit is on the disk when it returns (promise P1 holds after a power cut)
 }
 
 _MIGRATION_LOCK: Final = 0x6F69635F73657373
-"""Number of the lock that one migration at a time holds."""
+"""Number of the advisory lock that allows one migration at a time."""
 
 
 class _Target(NamedTuple):
-    """What a URL says: libpq's parameters, and how many connections may be open at once."""
+    """The settings in a URL: parameters of libpq, and the maximum number of open connections."""
 
     parameters: Mapping[str, Any]
     pool_size: int
 
 
 def open_postgresql_store(url: str) -> SqlStore:
-    """Open the store in a PostgreSQL database whose tables `migrate_postgresql` has made.
+    """Open the store in a PostgreSQL database whose tables `migrate_postgresql` has created.
 
     Raises:
-        ConfigError: the URL says what it may not, or the database is not one that this package can work with.
+        ConfigError: the URL is invalid, or this package cannot work with the database.
         StoreUnavailable: the database cannot be reached or read now.
     """
     target = _target(url)
@@ -83,12 +83,12 @@ def open_postgresql_store(url: str) -> SqlStore:
 
 
 def migrate_postgresql(url: str) -> Migrated:
-    """Bring the tables in a PostgreSQL database to the version of this package, and make them in an empty one.
+    """Upgrade the tables in a PostgreSQL database to the version of this package, or create them.
 
     Raises: ConfigError, StoreUnavailable: as `open_postgresql_store`; nothing was changed.
     """
     with _sqlalchemy_connection(_target(url)) as connection:
-        connection.execute(text("SET LOCAL statement_timeout = 0"))  # however long a large table takes
+        connection.execute(text("SET LOCAL statement_timeout = 0"))  # no limit, because a large table may take long
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATION_LOCK})
         migrated = migrate_tables(connection)
         connection.commit()
@@ -100,11 +100,11 @@ def _target(url: str) -> _Target:
         parsed = make_url(url)
         parameters: dict[str, Any] = PGDialect_psycopg().create_connect_args(parsed)[1]  # type: ignore[no-untyped-call]
     except (ArgumentError, ValueError) as err:
-        raise ConfigError("store", f"is no URL such as {POSTGRESQL_URL}") from err
+        raise ConfigError("store", f"is not a URL such as {POSTGRESQL_URL}") from err
     if parsed.drivername != "postgresql+psycopg" or not parsed.database:
         raise ConfigError("store", f"must be {POSTGRESQL_URL}")
-    if "@" in (parsed.host or ""):  # what follows the first one is no host; messages tell hosts, and this is half a password
-        raise ConfigError("store", "holds an @ too many: in a user name or a password it is written %40")
+    if "@" in (parsed.host or ""):  # the rest of a password would be parsed as the host, and messages contain the host
+        raise ConfigError("store", "has an @ too many: in a user name or a password write %40")
     unknown = sorted(set(parsed.query) - _OPTIONS)
     if unknown:
         raise ConfigError("store", f"has no option {unknown[0]}; there are {', '.join(sorted(_OPTIONS))}")
@@ -121,12 +121,12 @@ def _statements() -> Statements:
 
 @cache
 def _dialect() -> Any:
-    return postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call] # as the server itself numbers the values of a prepared statement
+    return postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call] # the server's own notation in prepared statements
 
 
 @contextmanager
 def _sqlalchemy_connection(target: _Target) -> Iterator[Connection]:
-    """Give a connection on which SQLAlchemy and alembic work, to a server that can hold the store."""
+    """Yield a connection for SQLAlchemy and alembic, to a server that is suitable for the store."""
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(**target.parameters), poolclass=NullPool)
     try:
         with engine.connect() as connection:
@@ -143,15 +143,15 @@ def _check_server(connection: Connection) -> None:
     if int(version) < _OLDEST_SERVER * 10_000:
         raise ConfigError("store", f"PostgreSQL must be version {_OLDEST_SERVER} or later")
     if encoding != "UTF8":
-        raise ConfigError("store", f"the database has the encoding {encoding}; make it with ENCODING 'UTF8'")
+        raise ConfigError("store", f"the database has the encoding {encoding}; create it with ENCODING 'UTF8'")
 
 
 _PAUSES_S = (0.02, 0.1)
-"""Who comes again at once takes the very lock again that it has just given up for somebody else, and both are where they were."""
+"""Pauses before retries. Without them, a retry takes the lock that it has just released, and the same deadlock occurs."""
 
 
 class _TryAgain(Exception):
-    """The server ended a transaction in favour of another one; nothing of it was kept."""
+    """The server ended a transaction in favour of another one, and rolled it back."""
 
 
 _BEGIN, _COMMIT, _ROLLBACK = ((Prepared(text(word), _dialect()), ()) for word in ("BEGIN", "COMMIT", "ROLLBACK"))
@@ -172,9 +172,9 @@ class PostgresqlConnections(Connections):
         return self._run(lambda connection: connection.rows_of(_good(connection.run([sent])[0])))
 
     def commit(self, steps: Sequence[tuple[Change, Step]]) -> None:
-        """Run steps in one transaction, each on behalf of a change. Raises: Conflict.
+        """Run steps in one transaction, each for a change. Raises: Conflict.
 
-        One round trip; two where several statements must have hit before they are committed.
+        It takes one round trip, or two if several statements must match rows before the commit.
         """
         sent = [(statement, encoded(values)) for _, (statement, values, _) in steps]
         is_checked = len(steps) > 1 and any(must_hit for _, (_, _, must_hit) in steps)
@@ -196,7 +196,7 @@ class PostgresqlConnections(Connections):
             self._run(work)
 
     def rows_then(self, select: Prepared, values: Mapping[str, Any], then: Callable[[Row], Step]) -> list[Row]:
-        """Run a SELECT that locks what it finds and then a step for each row, in one transaction; return the rows."""
+        """Run a SELECT that locks its rows and then a step for each row, in one transaction; return the rows."""
         sent = (select, encoded(select.bound(values)))
 
         def work(connection: PipelineConnection) -> list[Row]:
@@ -205,7 +205,7 @@ class PostgresqlConnections(Connections):
             try:
                 rows = connection.rows_of(_good(found))
                 steps = [(statement, encoded(bound)) for statement, bound, _ in map(then, rows)]
-                for result in (results := connection.run([*steps, _COMMIT])):  # which is not run after a step that failed
+                for result in (results := connection.run([*steps, _COMMIT])):  # after a failed step, COMMIT is not run
                     _good(result)
             except _TryAgain:
                 _roll_back(connection)
@@ -216,7 +216,7 @@ class PostgresqlConnections(Connections):
         return self._run(work)
 
     def hits(self, statement: Prepared, values: Mapping[str, Any]) -> int:
-        """Run one statement in a transaction of its own and return how many rows it changed."""
+        """Run one statement in its own transaction and return the number of rows changed."""
         sent = (statement, encoded(statement.bound(values)))
         return self._run(lambda connection: _good(connection.run([sent])[0]).command_tuples or 0)
 
@@ -225,7 +225,7 @@ class PostgresqlConnections(Connections):
         self._pool.close()
 
     def _run(self, work: Callable[[PipelineConnection], T]) -> T:
-        """Do what one transaction takes; again a moment later when the server had to end it in favour of another one."""
+        """Do the work of one transaction; retry after a pause if the server ended it in favour of another one."""
         for pause_s in (*_PAUSES_S, None):
             try:
                 return self._run_once(work)
@@ -243,14 +243,14 @@ class PostgresqlConnections(Connections):
                 except (Conflict, _TryAgain):
                     raise
                 except BaseException:
-                    connection.close()  # whatever it was in the middle of, the server rolls it back
+                    connection.close()  # the server rolls back the open transaction
                     raise
         except psycopg.Error as err:
             raise StoreUnavailable(str(err).strip()) from err
 
 
 def _good(result: PGresult) -> PGresult:
-    """Return the result of a statement that ran. Raises: _TryAgain, StoreUnavailable: it did not."""
+    """Return the result of a statement if it ran. Raises: _TryAgain, StoreUnavailable: it failed."""
     error = error_of(result)
     if error is None:
         return result
@@ -261,10 +261,13 @@ def _good(result: PGresult) -> PGresult:
 
 
 def _check(steps: Sequence[tuple[Change, Step]], results: Sequence[PGresult]) -> None:
-    """Return when all steps ran and hit what they must. Raises: Conflict, and what `_good` raises."""
+    """Verify that all steps ran and matched the rows that they must match.
+
+    Raises: Conflict, and the exceptions of `_good`.
+    """
     for (change, (_, _, must_hit)), result in zip(steps, results, strict=True):
         error = error_of(result)
-        if error is not None and error[0].startswith("23"):  # a key that is taken, or an OP session that is not there
+        if error is not None and error[0].startswith("23"):  # a key exists already, or an OP session does not exist
             raise Conflict(change)
         if not _good(result).command_tuples and must_hit:
             raise Conflict(change)
@@ -279,4 +282,4 @@ def _roll_back(connection: PipelineConnection) -> None:
     try:
         _good(connection.run([_ROLLBACK])[0])
     except (psycopg.Error, StoreUnavailable):
-        connection.close()  # which rolls back too
+        connection.close()  # closing it rolls back too

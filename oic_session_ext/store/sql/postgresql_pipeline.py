@@ -1,7 +1,7 @@
-"""One connection to PostgreSQL: several prepared statements go out together and their answers come back in one round trip.
+"""A connection to PostgreSQL that sends several prepared statements together and gets their results in one round trip.
 
-It speaks through psycopg's libpq wrapper. A commit of four statements takes 80 us of CPU that way and 490 us with psycopg's
-cursors in a pipeline (psycopg 3.3, its C parts); the time for an answer is limited here, also where the server has frozen.
+It uses psycopg's libpq wrapper. A commit of four statements takes 80 us of CPU this way and 490 us with psycopg's cursors in a
+pipeline (psycopg 3.3 with its C parts). The wait for results is limited here, also if the server has frozen.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from .connections import Row
 from .prepared import Prepared
 
 ANSWER_TIMEOUT_S: Final = 10.0
-"""How long the answers to what was sent may take, all together, before the connection counts as lost."""
+"""How many seconds all results of one `run` may take together before the connection counts as lost."""
 
 
 class PipelineConnection:
-    """A connection that is used by one thread at a time.
+    """A connection for one thread at a time.
 
-    `parameters` are libpq's, `settings` PostgreSQL's for the connection. Every method may raise `psycopg.Error`; the connection
-    is of no use afterwards.
+    `parameters` are those of libpq, `settings` those of PostgreSQL for the connection. Every method may raise
+    `psycopg.Error`; the connection must not be used afterwards.
     """
 
     def __init__(self, parameters: Mapping[str, Any], settings: Mapping[str, str]) -> None:
@@ -47,12 +47,12 @@ class PipelineConnection:
         self._number = 0
 
     def run(self, statements: Sequence[tuple[Prepared, Sequence[bytes | None]]]) -> list[PGresult]:
-        """Send statements with their values; return a result for each, once the server is ready for more.
+        """Send statements with their values; return the result of each when the server is ready for more.
 
-        Without a BEGIN they are one transaction, which is committed when this returns and no result is an error. After one that is,
-        those that follow are not run.
+        Without a BEGIN they are one transaction, which is committed when this returns unless a result is an error. After an
+        error, the following statements are not run.
         """
-        preparing: list[Prepared | None] = []  # for each answer, the statement that it prepares
+        preparing: list[Prepared | None] = []  # for each answer, the statement that it prepares, None for a result
         for statement, values in statements:
             name = self._names.get(statement)
             if name is None:
@@ -74,7 +74,7 @@ class PipelineConnection:
         return self._reader.load_rows(0, result.ntuples, tuple)
 
     def _results(self, preparing: list[Prepared | None], answers: list[PGresult]) -> list[PGresult]:
-        """Return the answers to the statements themselves; where one could not be prepared, the answer to that."""
+        """Return the results of the statements; if a statement could not be prepared, that error instead."""
         results = []
         failed: PGresult | None = None
         for statement, answer in zip(preparing, answers, strict=True):
@@ -87,7 +87,7 @@ class PipelineConnection:
         return results
 
     def _answers(self) -> list[PGresult]:
-        """Wait for all that was sent to be answered."""
+        """Wait for the answers to all statements sent."""
         pgconn = self._pgconn
         answers: list[PGresult] = []
         until = time.monotonic() + ANSWER_TIMEOUT_S
@@ -104,7 +104,7 @@ class PipelineConnection:
                 answers.append(answer)
 
     def _wait(self, until: float) -> None:
-        """Wait until the server has said something, or can take more of what is still to be sent."""
+        """Wait until the server has sent data, or can accept more unsent data."""
         is_unsent = bool(self._pgconn.flush())
         if is_unsent:
             self._poll.modify(self._pgconn.socket, select.POLLIN | select.POLLOUT)
@@ -116,23 +116,23 @@ class PipelineConnection:
         self._pgconn.consume_input()
 
     def is_quiet(self) -> bool:
-        """Return whether the server has said nothing since the last answer; what it says then is mostly farewell."""
+        """Return whether there is no unsolicited data, which usually means that the server has closed the connection."""
         return not self._poll.poll(0)
 
     @property
     def is_closed(self) -> bool:
-        """Whether it was closed."""
+        """Whether the connection was closed."""
         return self._connection.closed
 
     def close(self) -> None:
-        """Close it; what was not committed is rolled back by the server."""
+        """Close the connection; the server rolls back uncommitted changes."""
         self._connection.close()
 
 
 def encoded(values: Sequence[Any]) -> list[bytes | None]:
-    """Return values as PostgreSQL reads them in text form.
+    """Return values in PostgreSQL's text format.
 
-    Raises: ValueError: a text that the database cannot hold, with a NUL or a lone surrogate in it.
+    Raises: ValueError: a text contains a NUL or a lone surrogate, which the database cannot store.
     """
     return [None if value is None else _encoded(value) for value in values]
 
@@ -140,7 +140,7 @@ def encoded(values: Sequence[Any]) -> list[bytes | None]:
 def _encoded(value: str | int) -> bytes:
     if isinstance(value, str):
         if "\0" in value:  # libpq would end the text there
-            raise ValueError("a text with a NUL in it cannot be kept")
+            raise ValueError("a text with a NUL cannot be stored")
         return value.encode()
     if isinstance(value, bool):
         return b"t" if value else b"f"
@@ -148,7 +148,7 @@ def _encoded(value: str | int) -> bytes:
 
 
 def error_of(result: PGresult) -> tuple[str, str] | None:
-    """Return the SQLSTATE and the message of a statement that the server refused, None when it ran."""
+    """Return the SQLSTATE and the message of a failed statement, or None if it ran."""
     if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
         return None
     fields = [result.error_field(field) or b"" for field in (DiagnosticField.SQLSTATE, DiagnosticField.MESSAGE_PRIMARY)]

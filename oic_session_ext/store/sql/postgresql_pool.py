@@ -1,4 +1,4 @@
-"""A bounded pool of connections to PostgreSQL: thousands of threads may share a few, and wait for one a limited time."""
+"""A bounded pool of connections to PostgreSQL: thousands of threads may share it, and the wait for one is limited."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ...errors import StoreUnavailable
 from .postgresql_pipeline import PipelineConnection
 
 POOL_WAIT_S = 5.0
-"""How long a thread waits for a connection before the store counts as unavailable."""
+"""How many seconds a thread waits for a connection before StoreUnavailable is raised."""
 
 
 class ConnectionPool:
-    """At most `size` connections, opened by `connect` when they are first needed; the one used last is used next."""
+    """At most `size` connections, opened with `connect` on demand; the last used one is used next."""
 
     def __init__(self, connect: Callable[[], PipelineConnection], size: int) -> None:
         self._connect = connect
@@ -26,14 +26,14 @@ class ConnectionPool:
 
     @contextmanager
     def connection(self) -> Iterator[PipelineConnection]:
-        """Lend a connection; one that is closed meanwhile is not lent again.
+        """Yield a connection. If the caller closes it, it does not return to the pool.
 
-        Raises: StoreUnavailable: all are in use for too long, or the pool is closed; and what `connect` raises.
+        Raises: StoreUnavailable: all were in use for too long, or the pool is closed; and the exceptions of `connect`.
         """
         if not self._free.acquire(timeout=POOL_WAIT_S):
             raise StoreUnavailable(f"all {self._size} connections to the database were in use for {POOL_WAIT_S:g} s")
         try:
-            connection = self._quiet_one() or self._connect()
+            connection = self._usable_idle_connection() or self._connect()
             try:
                 yield connection
             finally:
@@ -44,8 +44,11 @@ class ConnectionPool:
         finally:
             self._free.release()
 
-    def _quiet_one(self) -> PipelineConnection | None:
-        """Return an idle connection that the server has not ended: after a restart of the server there may be many of those."""
+    def _usable_idle_connection(self) -> PipelineConnection | None:
+        """Return an idle connection that the server has not closed, or None.
+
+        After a restart of the server, many idle connections may be closed.
+        """
         if self._is_closed:
             raise StoreUnavailable("the store is closed")
         while True:
@@ -58,7 +61,7 @@ class ConnectionPool:
             connection.close()
 
     def close(self) -> None:
-        """Close the idle connections now, and each of the others when it is given back."""
+        """Close the idle connections now and the others after their current use."""
         self._is_closed = True
         self._close_idle()
 

@@ -1,7 +1,7 @@
-"""One SQL statement as a driver takes it: compiled by SQLAlchemy once, run many times.
+"""A SQL statement that SQLAlchemy compiles once and the driver runs many times.
 
-The store runs the compiled text on the driver itself. On SQLite a look-up by key takes 13 us of CPU that way and 54 us through
-`Connection.execute` (Python 3.11, SQLAlchemy 2.1); how dialects differ is still SQLAlchemy's business alone.
+The store runs the compiled text directly on the driver. On SQLite a look-up by key then takes 13 us of CPU, and 54 us through
+`Connection.execute` (Python 3.11, SQLAlchemy 2.1). SQLAlchemy still handles the differences between dialects.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any, TypeAlias
 from sqlalchemy import BindParameter, Executable, Select, bindparam
 from sqlalchemy.engine import Dialect
 
-_PREFIX = "given_"  # SQLAlchemy keeps the bare names of columns for itself in UPDATE
+_PREFIX = "given_"  # SQLAlchemy reserves the plain names of columns in UPDATE
 
 
 def given(name: str) -> BindParameter[Any]:
-    """Return the place of a value that `Prepared.bound` fills in."""
+    """Return the parameter of a value that `Prepared.bound` supplies."""
     return bindparam(_PREFIX + name)
 
 
 class Prepared:
-    """One statement as text for the driver's cursor, and the order in which it takes its values."""
+    """The text of a statement for the driver's cursor, and the order of its values."""
 
     __slots__ = ("_constants", "_names", "returns_rows", "sql")
 
@@ -33,14 +33,14 @@ class Prepared:
         self._constants = {name: value for name, value in compiled.params.items() if not name.startswith(_PREFIX)}
 
     def bound(self, values: Mapping[str, Any]) -> list[Any]:
-        """Return the values in the statement's order; those that it does not know are passed over."""
+        """Return the values in the statement's order. Values without a parameter are ignored."""
         if self._constants:
             values = {**self._constants, **values}
         return [values[name] for name in self._names]
 
 
 Step: TypeAlias = tuple[Prepared, list[Any], bool]
-"""A statement, its values in order, and whether it must hit a row (else the condition that it stands for did not hold)."""
+"""A statement, its values in order, and whether it must match a row (otherwise its change's condition did not hold)."""
 
 
 def step(statement: Prepared, values: Mapping[str, Any], *, must_hit: bool = False) -> Step:

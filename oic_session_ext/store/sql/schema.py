@@ -1,6 +1,6 @@
-"""Which version the tables of a SQL database have, and how they come to that of this package.
+"""The version of the tables of a SQL database, and their migration to the version of this package.
 
-Tables are made by the migrations alone, in a new database as in an old one; `schema_version` keeps the last one that was run.
+Only the migrations create tables, also in a new database. The table `schema_version` has the version of the last migration.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ VERSION_TABLE = "schema_version"
 MIGRATE_COMMAND = "oic-session-ext migrate"
 
 _FIRST = "0001"
-"""The version whose tables said so in a fact, before there were migrations."""
+"""The version before migrations existed; its tables recorded their version as a fact."""
 
 _MIGRATING = threading.Lock()  # alembic has one environment for the whole process
 
 
 class Migrated(NamedTuple):
-    """The version of the tables before and after, `before` None for a database that had none."""
+    """The version of the tables before and after; `before` is None if there were no tables."""
 
     before: str | None
     after: str
 
 
 def has_tables(connection: Connection) -> bool:
-    """Return whether the database has tables of ours, of whatever version."""
+    """Return whether the database has this package's tables, of any version."""
     return _version(connection) is not None
 
 
 def check_tables(connection: Connection) -> None:
-    """Return when the tables are of this package's version.
+    """Verify that the tables have this package's version.
 
-    Raises: ConfigError: they are not, or there are none; it says what to do.
+    Raises: ConfigError: they have another version, or there are none; the message has the command to run.
     """
     version = _version(connection)
     if version is None:
@@ -51,7 +51,7 @@ def check_tables(connection: Connection) -> None:
 
 
 def migrate_tables(connection: Connection) -> Migrated:
-    """Bring the tables to this package's version, within the transaction that the connection is in.
+    """Upgrade the tables to this package's version, in the connection's current transaction.
 
     Raises: ConfigError: they are of a version that this package does not know.
     """
@@ -64,7 +64,7 @@ def migrate_tables(connection: Connection) -> Migrated:
 
 
 def _version(connection: Connection) -> str | None:
-    """Return the version of the tables, None when there are none; "unknown" when they do not say."""
+    """Return the version of the tables; None if there are none, "unknown" if no version is recorded."""
     names = inspect(connection).get_table_names()
     if VERSION_TABLE in names:
         return connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE))) or "unknown"
@@ -78,7 +78,7 @@ def _version(connection: Connection) -> str | None:
 def _refuse_newer(version: str) -> None:
     if not _FIRST <= version <= SCHEMA_VERSION:
         problem = f"its tables have version {version}, which this package does not know; it works with version {SCHEMA_VERSION}"
-        raise ConfigError("store", f"{problem}: use the version of the package that made them, or a later one")
+        raise ConfigError("store", f"{problem}: use the version of the package that created them, or a later one")
 
 
 def _run_migrations(connection: Connection, version: str | None) -> None:

@@ -1,4 +1,4 @@
-"""SQLite for the SQL store: opening the file, one connection for each thread, one writer at a time."""
+"""SQLite for the SQL store: open the file, one connection for each thread, one writer at a time."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ from .schema import Migrated, check_tables, has_tables, migrate_tables
 from .statements import Statements
 
 BUSY_TIMEOUT_S = 5
-"""How long a write waits for another one before the store counts as unavailable."""
+"""How many seconds a write waits for another write before it raises StoreUnavailable."""
 
 _PRAGMAS = (
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}",
     "PRAGMA journal_mode = WAL",  # readers do not wait for the writer
-    "PRAGMA synchronous = FULL",  # a commit has reached the disk when it returns (promise P1 holds through a power cut)
+    "PRAGMA synchronous = FULL",  # a commit is on the disk when it returns (promise P1 holds after a power cut)
     "PRAGMA foreign_keys = ON",
     "PRAGMA trusted_schema = OFF",
-    "PRAGMA wal_autocheckpoint = 4000",  # pages: fewer pages are copied twice; costs 16 MB of disk
+    "PRAGMA wal_autocheckpoint = 4000",  # pages: fewer pages are copied twice; uses 16 MB of disk
     "PRAGMA cache_size = -8192",  # KiB for each connection
 )
 
-_BEGIN = "BEGIN IMMEDIATE"  # a plain BEGIN that reads first may find later that it cannot write
+_BEGIN = "BEGIN IMMEDIATE"  # a plain BEGIN reads first, and a later write in it may fail
 
 
 def open_sqlite_store(path: Path) -> SqlStore:
-    """Open the store in a SQLite file; the file, its folder and its tables are made when they are not there.
+    """Open the store in a SQLite file; create the file, its folder and its tables if they do not exist.
 
     Raises:
         ConfigError: the file cannot be opened, is no SQLite database, or its tables are of another version of this package.
         StoreUnavailable: the database cannot be read or written now.
     """
     engine = _engine(path)
-    with _faults_of(path, engine), engine.connect() as connection:
-        connection.exec_driver_sql(_BEGIN)  # several servers may start on an empty database at once
+    with _converted_errors(path, engine), engine.connect() as connection:
+        connection.exec_driver_sql(_BEGIN)  # several servers may start on an empty database at the same time
         if not has_tables(connection):
             migrate_tables(connection)
         check_tables(connection)
@@ -60,12 +60,12 @@ def open_sqlite_store(path: Path) -> SqlStore:
 
 
 def migrate_sqlite(path: Path) -> Migrated:
-    """Bring the tables in a SQLite file to the version of this package.
+    """Upgrade the tables in a SQLite file to the version of this package.
 
     Raises: ConfigError, StoreUnavailable: as `open_sqlite_store`; nothing was changed.
     """
     engine = _engine(path)
-    with _faults_of(path, engine), engine.connect() as connection:
+    with _converted_errors(path, engine), engine.connect() as connection:
         connection.exec_driver_sql(_BEGIN)
         migrated = migrate_tables(connection)
         connection.commit()
@@ -79,8 +79,11 @@ def _statements() -> Statements:
 
 
 @contextmanager
-def _faults_of(path: Path, engine: Engine) -> Iterator[None]:
-    """Tell a file that is no database from one that cannot be used now; give the connections back when anything is raised."""
+def _converted_errors(path: Path, engine: Engine) -> Iterator[None]:
+    """Convert errors: ConfigError for a file that is not a database, StoreUnavailable for one that cannot be used now.
+
+    Any exception closes the connections.
+    """
     try:
         yield
     except BaseException as err:
@@ -93,13 +96,13 @@ def _faults_of(path: Path, engine: Engine) -> Iterator[None]:
 
 
 def _engine(path: Path) -> Engine:
-    """Return an engine on a SQLite file; the file and its folder are created for the OP's own user alone."""
+    """Return an engine on a SQLite file; a new file and folder are accessible to the OP's own user only."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives -wal and -shm the same mode
     except OSError as err:
         raise ConfigError("store", f"{path} cannot be opened: {err.strerror}") from err
-    uri = f"file:{quote(str(path.absolute()))}?mode=rw"  # never a new, empty file in place of one that was removed
+    uri = f"file:{quote(str(path.absolute()))}?mode=rw"  # do not create an empty file if the file was removed
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
@@ -115,7 +118,7 @@ def _engine(path: Path) -> Engine:
 
 
 class _ThreadConnection:
-    """A connection taken from the pool for as long as its thread lives; collected with it, it goes back."""
+    """A pool connection for the lifetime of its thread; garbage collection returns it to the pool."""
 
     def __init__(self, proxy: PoolProxiedConnection) -> None:
         self.proxy = proxy
@@ -125,13 +128,13 @@ class _ThreadConnection:
 class SqliteConnections(Connections):
     """Runs prepared statements on the calling thread's own connection.
 
-    A connection is kept by its thread because taking one from the pool costs more than most of our statements. The threads of
-    this process wait for each other in line to write instead of in the database's busy loop.
+    Each thread keeps its connection, because a check-out from the pool costs more than most statements. The threads of this
+    process wait for a lock before they write, instead of in the database's busy loop.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._writing = _Line()
+        self._writing = _WriteLock()
         self._local = threading.local()
         self._opening = threading.Lock()
         self._open: WeakSet[_ThreadConnection] = WeakSet()
@@ -142,20 +145,20 @@ class SqliteConnections(Connections):
         try:
             cursor = self._connection().cursor()
             cursor.execute(statement.sql, statement.bound(values))
-            return cursor.fetchall()  # to the end, so that no read transaction stays open
+            return cursor.fetchall()  # all rows, so that no read transaction stays open
         except UnicodeEncodeError:
-            return []  # a lone surrogate from a peer's JSON: no text of ours is equal to it
+            return []  # a lone surrogate from a peer's JSON: no stored text can equal it
         except sqlite3.Error as err:
             self._drop()
             raise StoreUnavailable(str(err)) from err
 
     def commit(self, steps: Sequence[tuple[Change, Step]]) -> None:
-        """Run steps in one transaction, each on behalf of a change. Raises: Conflict."""
+        """Run steps in one transaction, each for a change. Raises: Conflict."""
         with self.transaction() as cursor:
             for change, (statement, values, must_hit) in steps:
                 try:
                     cursor.execute(statement.sql, values)
-                except sqlite3.IntegrityError as err:  # a key that is taken, or an OP session that is not there
+                except sqlite3.IntegrityError as err:  # a key exists already, or an OP session does not exist
                     raise Conflict(change) from err
                 if must_hit and not (cursor.fetchall() if statement.returns_rows else cursor.rowcount):
                     raise Conflict(change)
@@ -171,16 +174,16 @@ class SqliteConnections(Connections):
         return rows
 
     def hits(self, statement: Prepared, values: Mapping[str, Any]) -> int:
-        """Run one statement in a transaction of its own and return how many rows it changed."""
+        """Run one statement in its own transaction and return the number of rows changed."""
         with self.transaction() as cursor:
             cursor.execute(statement.sql, statement.bound(values))
             return cursor.rowcount
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Cursor]:
-        """Give a cursor in a transaction that is committed at the end, and rolled back when anything is raised.
+        """Yield a cursor in a transaction that is committed at the end, or rolled back after an exception.
 
-        Raises: StoreUnavailable: nothing was kept.
+        Raises: StoreUnavailable: nothing was stored.
         """
         with self._writing:
             try:
@@ -203,36 +206,36 @@ class SqliteConnections(Connections):
                 raise
 
     def close(self) -> None:
-        """Close the connections of all threads, once no transaction is under way; each later use raises StoreUnavailable."""
+        """Close the connections of all threads after the current transaction. Each later use raises StoreUnavailable."""
         with self._writing, self._opening:
             self._is_closed = True
-            for held in self._open:
-                held.proxy.invalidate()
+            for connection in self._open:
+                connection.proxy.invalidate()
             self._engine.dispose()
 
     def _connection(self) -> sqlite3.Connection:
-        held: _ThreadConnection | None = getattr(self._local, "held", None)
-        if held is None or self._is_closed:
-            held = self._local.held = self._open_connection()
-        return held.dbapi
+        connection: _ThreadConnection | None = getattr(self._local, "connection", None)
+        if connection is None or self._is_closed:
+            connection = self._local.connection = self._open_connection()
+        return connection.dbapi
 
     def _open_connection(self) -> _ThreadConnection:
         with self._opening:
             if self._is_closed:
                 raise StoreUnavailable("the store is closed")
-            held = _ThreadConnection(self._engine.raw_connection())
-            self._open.add(held)
-            return held
+            connection = _ThreadConnection(self._engine.raw_connection())
+            self._open.add(connection)
+            return connection
 
     def _drop(self) -> None:
-        """Let the next use of this thread open another connection."""
-        held: _ThreadConnection | None = self._local.__dict__.pop("held", None)
-        if held is not None:
-            held.proxy.invalidate()
+        """Close this thread's connection; the next use opens another one."""
+        connection: _ThreadConnection | None = self._local.__dict__.pop("connection", None)
+        if connection is not None:
+            connection.proxy.invalidate()
 
 
-class _Line:
-    """A lock that is waited for as long as the database would be."""
+class _WriteLock:
+    """A lock with the database's own timeout."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

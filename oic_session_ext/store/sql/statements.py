@@ -1,7 +1,7 @@
 """Every SQL statement of the store, written with SQLAlchemy and compiled once for the engine's dialect.
 
-On PostgreSQL, where transactions run side by side (READ COMMITTED), a condition is part of the statement that it guards, which
-then sees the newest row; where one statement depends on what another has found, that other has locked it.
+On PostgreSQL transactions run concurrently (READ COMMITTED). Therefore a condition is part of the statement that it guards,
+which reads the newest row. If a statement depends on rows that another has read, the other has locked them.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ NOTICE_COLUMNS = ("id", "channel", "client_id", "uid", "sub", "sid", "reason", "
 class Statements:
     """The statements of one dialect; `insert` is the dialect's own, for ON CONFLICT.
 
-    `locks_rows` says whether writers run side by side and lock rows, in place of one after the other.
+    `locks_rows` is True if writers run concurrently and lock rows, False if they run one after the other.
     """
 
     def __init__(self, dialect: Dialect, insert: Callable[[Table], Any]) -> None:
@@ -109,13 +109,13 @@ class Statements:
         self.touch_op_session = self._prepared(_touched())
 
     def _rp_sessions(self) -> None:
-        """Adding a share, and counting the version up by one when it is new; both ask for the session."""
+        """Prepare statements that add an RP session and increment the OP session's version if the RP session is new."""
         session, share = op_sessions.c, rp_sessions.c
         of_session = session.id == given("op_session_id")
         if self.locks_rows:
-            # one statement: the session is locked first, so that one adder at a time comes through
+            # One statement that first locks the session, so that only one transaction at a time adds to it.
             locked = select(session.id, session.created_at).where(of_session).with_for_update(key_share=True).cte("locked")
-            added = self._joining(locked.c).returning(share.sid).cte("added")
+            added = self._inserted_rp_session(locked.c).returning(share.sid).cte("added")
             number = select(func.count()).select_from(added).scalar_subquery()
             self.add_rp_session: tuple[Prepared, ...] = (
                 self._prepared(update(op_sessions).where(of_session).values(version=session.version + number)),
@@ -124,21 +124,24 @@ class Statements:
             is_there = select(share.sid).where(share.op_session_id == given("op_session_id"), share.client_id == given("client_id"))
             version = case((is_there.exists(), session.version), else_=session.version + 1)
             count = update(op_sessions).where(of_session).values(version=version)
-            self.add_rp_session = (self._prepared(count), self._prepared(self._joining(session, of_session)))
+            self.add_rp_session = (self._prepared(count), self._prepared(self._inserted_rp_session(session, of_session)))
         self.put_rp_session = self._prepared(self._inserted(rp_sessions))
 
-    def _joining(self, session: Any, *conditions: ColumnElement[bool]) -> Any:
-        """Insert a share in the session that `session` are the columns of; nothing when the client has one."""
+    def _inserted_rp_session(self, session: Any, *conditions: ColumnElement[bool]) -> Any:
+        """Insert an RP session into the OP session of the columns `session`, unless the client has one."""
         values = {
             **{name: given(name) for name in RP_SESSION_COLUMNS},
             "op_session_id": session.id,
             "session_created_at": session.created_at,
         }
-        joining = self._insert(rp_sessions).from_select(list(values), select(*values.values()).where(*conditions))
-        return joining.on_conflict_do_nothing(index_elements=list(rp_sessions.primary_key))
+        insertion = self._insert(rp_sessions).from_select(list(values), select(*values.values()).where(*conditions))
+        return insertion.on_conflict_do_nothing(index_elements=list(rp_sessions.primary_key))
 
     def _ending_op_sessions(self) -> None:
-        """Ending: the first lock keeps others from adding grants and shares meanwhile, the other from making a grant offline."""
+        """Prepare the end of OP sessions.
+
+        While it runs, the first lock prevents new grants and RP sessions, the second that a grant becomes offline.
+        """
         session, grant = op_sessions.c, grants.c
         self.lock_op_session = self._prepared(
             select(session.id).where(session.id == given("id"), session.version == given("version")).with_for_update()
@@ -230,12 +233,12 @@ class Statements:
             .values(due_at=given("until"))
         )
         self.due_notices = self._prepared(in_state.where(notice.due_at <= given("now")).with_for_update(skip_locked=True))
-        self.put_off_notice = self._prepared(update(notices).where(notice.id == given("id")).values(due_at=given("until")))
+        self.defer_notice = self._prepared(update(notices).where(notice.id == given("id")).values(due_at=given("until")))
         is_given_up = notice.state == NoticeState.UNDELIVERABLE.value
         self.sweep_notices = self._swept(notices, is_given_up & (notice.due_at <= given("now")), *by_due_time)
 
     def _is_one_of(self, column: ColumnElement[str], json_array: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Compare with the texts of a JSON array, whose number is not known when the statement is prepared; by an index."""
+        """Match any text of a JSON array, whose length is unknown when the statement is prepared, by an index."""
         if self._dialect.name == "postgresql":
             texts = select(func.json_array_elements_text(cast(json_array, JSON)).column_valued("text"))
             return column == any_(func.array(texts.scalar_subquery()))
@@ -248,7 +251,7 @@ class Statements:
         return self._insert(table).values({column.name: given(column.name) for column in table.columns})
 
     def _upserted(self, table: Table, where: Callable[[Any], ColumnElement[bool]] | None = None) -> Prepared:
-        """Insert, or replace the row of the same key (only where the old row allows it)."""
+        """Insert a row, or replace the row of the same key; with `where`, only if the old row meets the condition."""
         statement = self._inserted(table)
         keys = list(table.primary_key)
         rest = {column.name: statement.excluded[column.name] for column in table.columns if column not in keys}
@@ -256,10 +259,10 @@ class Statements:
         return self._prepared(statement.on_conflict_do_update(index_elements=keys, set_=rest, where=condition))
 
     def _swept(self, table: Table, condition: ColumnElement[bool], *order: ColumnElement[Any]) -> Prepared:
-        """Delete at most `limit` rows, those first that come first; rows that others are changing are left for later."""
+        """Delete at most `limit` rows in this order. Rows that other transactions have locked are skipped."""
         key = list(table.primary_key)
         first = select(*key).where(condition).order_by(*order).limit(given("limit")).with_for_update(skip_locked=True)
-        picked = first.cte("picked", nesting=True).prefix_with("MATERIALIZED", dialect="postgresql")  # once, so at most `limit`
+        picked = first.cte("picked", nesting=True).prefix_with("MATERIALIZED", dialect="postgresql")  # run once only
         return self._prepared(delete(table).where(tuple_(*key).in_(select(*picked.c))))
 
 
@@ -275,7 +278,7 @@ def _page(created_at: ColumnElement[Any], op_session_id: ColumnElement[Any]) -> 
 
 
 def _op_sessions(condition: ColumnElement[bool], *order: ColumnElement[Any]) -> Select[Any]:
-    """Select OP sessions, each with its RP sessions: one row for each pair, oldest share first."""
+    """Select OP sessions with their RP sessions: one row for each pair, oldest RP session first."""
     pair = [op_sessions.c[name] for name in OP_SESSION_COLUMNS] + [rp_sessions.c[name] for name in RP_SESSION_COLUMNS]
     shares = (rp_sessions.c.created_at, rp_sessions.c.client_id)
     sessions = (*order, op_sessions.c.id) if order else ()
@@ -286,7 +289,7 @@ _OF_RP_SESSION = (grants.c.op_session_id == rp_sessions.c.op_session_id, grants.
 
 
 def _grant_ids(name: str, sessions: Table, *of_session: ColumnElement[bool]) -> Executable:
-    """Select the ids of the grants with a value of an attribute: those in the sessions that have it, and those without a session."""
+    """Select the ids of the grants with a value of an attribute: in the sessions with this value, and without a session."""
     grant = grants.c
     in_sessions = select(grant.id).join_from(sessions, grants, and_(*of_session)).where(sessions.c[name] == given("value"))
     alone = select(grant.id).where(grant.op_session_id.is_(None))
@@ -295,7 +298,7 @@ def _grant_ids(name: str, sessions: Table, *of_session: ColumnElement[bool]) -> 
 
 
 def _touched() -> Executable:
-    """Move activity forward, never back, and what depends on it."""
+    """Update the time of activity, which never decreases, and the times that depend on it."""
     session = op_sessions.c
     given_idle = given("idle_expires_at")
     idle = case((session.idle_expires_at < given_idle, given_idle), else_=session.idle_expires_at)

@@ -1,7 +1,7 @@
-"""The tables of the SQL store and the version of their shape.
+"""The tables of the SQL store and their schema version.
 
-Keys and references are conditions of the contract: a grant cannot name an OP session that is not there, and with an
-OP session its RP sessions and its grants go, whoever removes it (promise P1).
+Keys and references enforce the contract: a grant cannot refer to an OP session that does not exist, and every deletion of
+an OP session deletes its RP sessions and its grants too (promise P1).
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, MetaData,
 from sqlalchemy import Text as AnyText
 
 SCHEMA_VERSION = "0003"
-"""The last of `migrations/versions`, which make these tables; a database of another version is refused at start."""
+"""The last of `migrations/versions`, which create these tables. A database of another version is refused at start."""
 
 metadata = MetaData()
 
-# Compared byte by byte: as all engines do, as an index does best, and so that no new version of the system's locales puts an
-# index out of order.
+# Text is compared byte by byte: all engines do so, it is fastest for an index, and a new version of the system's locales
+# cannot corrupt an index.
 Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 
-# Instants are BigInteger: PostgreSQL's INTEGER ends in 2038. Tables whose rows are small lie in their primary key
-# (WITHOUT ROWID), which on SQLite saves a second tree.
+# Instants are BigInteger: PostgreSQL's INTEGER ends in 2038. On SQLite, tables with small rows are stored in their primary
+# key (WITHOUT ROWID), which saves a second tree.
 
 op_sessions = Table(
     "op_sessions",
@@ -48,7 +48,7 @@ rp_sessions = Table(
     Column("sid", Text, nullable=False, unique=True),
     Column("sub", Text, nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False),
-    Column("session_created_at", BigInteger, nullable=False, server_default=text("0")),  # so that a client's sessions are read in order
+    Column("session_created_at", BigInteger, nullable=False, server_default=text("0")),  # to read a client's sessions in order
     Index("ix_rp_sessions_client_id_session_created_at", "client_id", "session_created_at", "op_session_id"),
     sqlite_with_rowid=False,
 )
@@ -69,7 +69,7 @@ grants = Table(
     Column("refresh_digest", Text),
     Column("version", BigInteger, nullable=False),
 )
-# The others are found through their session: an entry in each of four large trees for every grant is most of what one costs.
+# Other grants are found through their session: entries in four large trees would be most of the cost of a grant.
 for _name in ("client_id", "uid", "sub", "sid"):
     _has_no_session = grants.c.op_session_id.is_(None)
     Index(f"ix_grants_{_name}_alone", grants.c[_name], sqlite_where=_has_no_session, postgresql_where=_has_no_session)
@@ -92,7 +92,7 @@ client_origins = Table(
 consents = Table(
     "consents",
     metadata,
-    Column("client_id", Text, primary_key=True),  # first, so that a client's consents are found with it
+    Column("client_id", Text, primary_key=True),  # first, so that the key finds a client's consents
     Column("uid", Text, primary_key=True),
     Column("scopes", Text, nullable=False),
     Column("given_at", BigInteger, nullable=False),

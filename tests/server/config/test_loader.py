@@ -284,9 +284,9 @@ def test_a_file_that_is_no_section_in_yaml_is_told_with_the_line(tmp_path: Path,
 @pytest.mark.parametrize(
     ("text", "key", "line", "problem"),
     [
-        pytest.param("issuer: a\nissuer: b\n", "issuer", 2, "is there twice; the first is on line 1", id="duplicate key"),
+        pytest.param("issuer: a\nissuer: b\n", "issuer", 2, "is duplicate; the first is on line 1", id="duplicate key"),
         pytest.param("listen:\n  port: 1\n  host: x\n  port: 2\n", "listen.port", 4, "the first is on line 2", id="nested duplicate"),
-        pytest.param("users:\n  - username: a\n    username: b\n", "users[0].username", 3, "is there twice", id="duplicate in a list"),
+        pytest.param("users:\n  - username: a\n    username: b\n", "users[0].username", 3, "is duplicate", id="duplicate in a list"),
         pytest.param("issuer: !!python/object:os.system x\n", "issuer", 1, "tags are not allowed", id="python tag"),
         pytest.param("listen: !mine {port: 1}\n", "listen", 1, "tags are not allowed", id="own tag on a section"),
         pytest.param("users: !mine []\n", "users", 1, "tags are not allowed", id="own tag on a list"),
@@ -385,7 +385,11 @@ def test_whatever_the_values_they_are_told_and_never_a_crash(tmp_path: Path, val
         pytest.param("listen: {proxy: {trusted: [10.0.0.1/8]}}", "listen.proxy.trusted[0]", 6, "a network", id="host bits in a network"),
         pytest.param("registration: {mode: token}", "registration.initial_access_token", 6, "is missing", id="no access token"),
         pytest.param(
-            "registration: {mode: open, initial_access_token: {env: X}}", "registration.initial_access_token", 6, "no use", id="idle token"
+            "registration: {mode: open, initial_access_token: {env: X}}",
+            "registration.initial_access_token",
+            6,
+            "is not used",
+            id="idle token",
         ),
         pytest.param("clients: []\nlogin: {throttle: {max_attempts: 0}}", "login.throttle.max_attempts", 7, "at least 1", id="no attempt"),
     ],
@@ -475,10 +479,10 @@ def test_a_secret_is_not_repeated_in_what_is_told(tmp_path: Path, line: str) -> 
 @pytest.mark.parametrize(
     ("issuer", "problem"),
     [
-        pytest.param("http://op.example.com", "http is for localhost", id="http on a real host"),
-        pytest.param("http://localhost.example.com", "http is for localhost", id="a host that looks local"),
-        pytest.param("http://127.0.0.2", "http is for localhost", id="another loopback address"),
-        pytest.param("http://0.0.0.0:8080", "http is for localhost", id="every address"),
+        pytest.param("http://op.example.com", "http is allowed for localhost", id="http on a real host"),
+        pytest.param("http://localhost.example.com", "http is allowed for localhost", id="a host that looks local"),
+        pytest.param("http://127.0.0.2", "http is allowed for localhost", id="another loopback address"),
+        pytest.param("http://0.0.0.0:8080", "http is allowed for localhost", id="every address"),
         pytest.param("https://op.example.com/", "write https://op.example.com", id="slash at the end"),
         pytest.param("https://op.example.com/a/", "write https://op.example.com/a", id="slash after a path"),
         pytest.param("https://op.example.com?a=b", "no query", id="query"),
@@ -508,7 +512,7 @@ def test_tls_in_the_server_needs_an_https_issuer(tmp_path: Path) -> None:
 
     text = HEAD.replace("https://op.example.com", "http://localhost") + "listen: {tls: {certificate: pem, key: pem}}\n"
 
-    assert the_problem(tmp_path, text) == ("issuer", 1, "must be https, as listen.tls is set")
+    assert the_problem(tmp_path, text) == ("issuer", 1, "must be https because listen.tls is set")
 
 
 def test_a_certificate_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -517,14 +521,14 @@ def test_a_certificate_that_is_not_there_is_told(tmp_path: Path) -> None:
     key, line, found = the_problem(tmp_path, f"{HEAD}listen:\n  tls:\n    certificate: gone.pem\n    key: pem\n")
 
     assert (key, line) == ("listen.tls.certificate", 8)
-    assert "gone.pem is not there" in found
+    assert "gone.pem does not exist" in found
 
 
 def test_several_processes_need_a_store_that_they_share(tmp_path: Path) -> None:
     key, _, problem = the_problem(tmp_path, HEAD + "listen: {processes: 2}\n")
 
     assert key == "listen.processes"
-    assert problem == "must be 1, as no two processes share a store of memory:"
+    assert problem == "must be 1, because processes cannot share the store memory:"
     assert load(tmp_path, HEAD.replace('"memory:"', "sqlite:///op.sqlite") + "listen: {processes: 2}\n").listen.processes == 2
 
 
@@ -781,7 +785,7 @@ def test_a_backchannel_logout_uri_must_be_an_https_url_without_fragment(tmp_path
     [
         pytest.param([], "client_secret", "is missing", id="no secret"),
         pytest.param(["client_secret: x", "token_endpoint_auth_method: none"], "token_endpoint_auth_method", "without a secret", id="none"),
-        pytest.param(["client_secret: x", "client_secret_from: {env: Y}"], "client_secret_from", "cannot stand beside", id="two places"),
+        pytest.param(["client_secret: x", "client_secret_from: {env: Y}"], "client_secret_from", "cannot be combined", id="two places"),
         pytest.param(["client_secret_from: {env: NOT_SET_IN_TESTS}"], "client_secret_from", "is not set", id="not in the environment"),
         pytest.param(["client_secret_from: {file: gone}"], "client_secret_from", "cannot be read", id="not in its file"),
         pytest.param(["client_secret: x", "token_endpoint_auth_method: client_secret_jwt"], "client_secret", "32 characters", id="short"),
@@ -822,7 +826,7 @@ def test_a_client_id_that_session_state_could_not_carry_is_refused(tmp_path: Pat
 def test_a_client_id_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     text = HEAD + CLIENT + CLIENT.removeprefix("clients:\n")
 
-    assert the_problem(tmp_path, text) == ("clients[1].client_id", 10, "is that of clients[0] too; each must have its own")
+    assert the_problem(tmp_path, text) == ("clients[1].client_id", 10, "is the same as in clients[0]; it must be unique")
 
 
 def test_a_pairwise_client_has_all_its_redirect_uris_on_one_host(tmp_path: Path) -> None:
@@ -864,7 +868,7 @@ def test_without_mode_token_nothing_is_an_initial_access_token(tmp_path: Path, m
 
 
 def test_a_short_initial_access_token_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsFileError, match=r"registration\.initial_access_token: must hold at least 32 characters"):
+    with pytest.raises(SettingsFileError, match=r"registration\.initial_access_token: must have at least 32 characters"):
         registration_with_token(tmp_path, "t" * 31)
 
 

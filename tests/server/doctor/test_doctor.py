@@ -64,7 +64,7 @@ def rp(**metadata: Any) -> dict[str, Any]:
 
 
 def found(settings: ServerSettings, visits: Visits | None = None) -> list[Finding]:
-    return [each for each in diagnose(settings, visits=visits, now=NOW) if each.what != "is not there yet"]
+    return [each for each in diagnose(settings, visits=visits, now=NOW) if each.what != "does not exist yet"]
 
 
 def only(settings: ServerSettings, visits: Visits | None = None) -> Finding:
@@ -152,7 +152,7 @@ def test_registrable_domains_decide_what_a_site_is(settings: Callable[..., Serve
     ("metadata", "severity", "word"),
     [
         ({}, Severity.NOTE, "no logout URI"),
-        ({"frontchannel_logout_uri": "https://rp.example.com/front"}, Severity.NOTE, "front-channel logout page alone"),
+        ({"frontchannel_logout_uri": "https://rp.example.com/front"}, Severity.NOTE, "only a front-channel logout page"),
     ],
 )
 def test_a_client_that_hears_of_few_logouts_is_named(
@@ -349,7 +349,7 @@ def of_client(op: RunningOp, visits: Visits | None = None, allow: tuple[str, ...
     settings = op.settings | {"clients": [client], "logout": {"backchannel": {"allow_networks": allow}}}
     expected = {"issuer", "login.cheap_passwords_for_benchmarks", "metrics"}
     findings = diagnose(ServerSettings.model_validate(settings), visits=visits or Visits(), now=int(time.time()))
-    return [each for each in findings if each.about not in expected and "alone" not in each.what]
+    return [each for each in findings if each.about not in expected and "only a front-channel" not in each.what]
 
 
 def of_rps(settings: ServerSettings, **registered: Mapping[str, Any]) -> list[Finding]:
@@ -545,7 +545,7 @@ def behind(op: RunningOp, changed: Mapping[str, str | None], gone: tuple[str, ..
     ("changed", "gone", "what"),
     [
         ({"X-Frame-Options": "DENY", "Content-Security-Policy": None}, (), "/check_session has X-Frame-Options: DENY"),
-        ({"X-Frame-Options": None, "Content-Security-Policy": None}, (), "lets everybody frame it"),
+        ({"X-Frame-Options": None, "Content-Security-Policy": None}, (), "allows every page to frame it"),
         ({}, ("/check_session",), "/check_session answers 404"),
     ],
 )

@@ -138,7 +138,7 @@ def test_a_file_that_is_broken_while_the_server_runs_is_told_and_not_taken_up(
         later(op)
         assert browser.is_signed_in()
 
-    assert "not taken up" in caplog.text
+    assert "not loaded" in caplog.text
 
 
 def test_a_file_that_others_may_read_by_now_is_not_taken_up(files: Files, caplog: pytest.LogCaptureFixture) -> None:
@@ -245,7 +245,7 @@ def test_keys_in_the_store_are_taken_up_by_every_server(monkeypatch: pytest.Monk
     other.check()
 
     assert other.keys.held.accepted == both.accepted
-    with pytest.raises(ConfigError, match="somebody else has just changed"):
+    with pytest.raises(ConfigError, match="another process has just changed"):
         one.keys.text.replace("{}", instead_of=one.keys.held.to_text())
 
 

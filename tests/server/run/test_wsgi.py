@@ -139,7 +139,7 @@ def test_what_keeps_it_from_serving_is_told_in_one_line_of_the_log(
 
 
 def test_a_store_that_processes_do_not_share_is_refused(make_file: MakeFile) -> None:
-    with pytest.raises(ConfigError, match="store: must be one that processes can share"):
+    with pytest.raises(ConfigError, match="store: must be a store that processes can share"):
         wsgi.application_from(make_file(store="memory:"))
 
 

@@ -78,7 +78,7 @@ def test_no_request_meets_the_connections_that_a_restart_has_closed_while_they_r
     assert len(winners(lambda _: store.ping(), 4)) == 4
     server.stop()
     server.start()
-    monkeypatch.setattr(redis_connections, "_RESTED_S", -1)
+    monkeypatch.setattr(redis_connections, "_IDLE_CHECK_S", -1)
 
     assert len(winners(lambda _: store.ping(), 8)) == 8
 
@@ -245,7 +245,7 @@ def _save(server: RedisServer) -> None:
 
 def test_a_closed_store_is_unavailable_and_holds_no_connection(store: RedisStore) -> None:
     store.ping()
-    ((connection, _),) = store._connections._resting
+    ((connection, _),) = store._connections._idle
 
     store.close()
 
@@ -257,10 +257,10 @@ def test_a_closed_store_is_unavailable_and_holds_no_connection(store: RedisStore
 
 
 def test_a_connection_that_is_in_use_while_the_store_is_closed_is_closed_afterwards(store: RedisStore) -> None:
-    connection = store._connections._taken()
+    connection = store._connections._take_connection()
     store.close()
 
-    store._connections._give_back(connection)
+    store._connections._release_connection(connection)
 
     assert connection._sock is None
 

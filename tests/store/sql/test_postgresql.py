@@ -106,9 +106,9 @@ def test_two_stores_on_one_database_see_each_other(store: Store, postgresql: Pos
         ("postgresql+asyncpg://h/d", r"must be postgresql\+psycopg://"),
         ("postgresql+psycopg://h", r"must be postgresql\+psycopg://"),
         ("postgresql+psycopg://h/", r"must be postgresql\+psycopg://"),
-        ("postgresql+psycopg:h/d", "is no URL such as"),
-        ("postgresql+psycopg://h:port/d", "is no URL such as"),
-        ("postgresql+psycopg://u:p@ss@h/d", "^store: holds an @ too many: in a user name or a password it is written %40$"),
+        ("postgresql+psycopg:h/d", "is not a URL such as"),
+        ("postgresql+psycopg://h:port/d", "is not a URL such as"),
+        ("postgresql+psycopg://u:p@ss@h/d", "^store: has an @ too many: in a user name or a password write %40$"),
         ("postgresql+psycopg://h/d?options=-c%20fsync%3Doff", "has no option options"),
         ("postgresql+psycopg://h/d?connect_timeout=0", "has no option connect_timeout"),
         ("postgresql+psycopg://h/d?pool_size=0", "pool_size must be a number from 1 to 1000"),
@@ -152,7 +152,7 @@ def test_a_database_that_cannot_hold_every_text_is_refused(postgresql: Postgresq
     with postgresql.admin("postgres") as connection:
         connection.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
 
-    with pytest.raises(ConfigError, match="has the encoding LATIN1; make it with ENCODING 'UTF8'"):
+    with pytest.raises(ConfigError, match="has the encoding LATIN1; create it with ENCODING 'UTF8'"):
         migrate(postgresql.url("latin"))
 
 
@@ -287,7 +287,7 @@ def test_rows_are_found_by_an_index(store: Store, admin: psycopg.Connection) -> 
         *("op_session_by_cookie", "op_session", "op_sessions_of_user", "due_op_sessions", "op_session_id_of_sid", "list_op_sessions"),
         *("list_op_sessions_of_client", "lock_op_session", "lock_grants", "release_offline_grants", "delete_op_session", "grant"),
         *("sweep_grants", "ephemeral", "sweep_ephemerals", "notice", "notices", "notices_of_client", "due_notices", "defer_notices"),
-        *("sweep_notices", "put_off_notice", "ephemerals"),
+        *("sweep_notices", "defer_notice", "ephemerals"),
     )
     for statement in [*(getattr(statements, name) for name in names), *statements.add_rp_session, *statements.grant_ids.values()]:
         plan = "\n".join(row[0] for row in psycopg.RawCursor(admin).execute(f"EXPLAIN {statement.sql}", statement.bound(values)))

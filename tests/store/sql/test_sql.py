@@ -145,7 +145,7 @@ def test_each_connection_is_durable_and_checks_references(store: Store) -> None:
         "notices",
         "notices_of_client",
         "due_notices",
-        "put_off_notice",
+        "defer_notice",
         "defer_notices",
         "sweep_notices",
         "fact",
@@ -330,7 +330,7 @@ def test_a_closed_store_is_unavailable(store: Store) -> None:
 
 def test_a_connection_closed_under_a_thread_is_unavailable_once(store: Store) -> None:
     store.ping()
-    _connections(store)._local.held.proxy.dbapi_connection.close()
+    _connections(store)._local.connection.proxy.dbapi_connection.close()
 
     with pytest.raises(StoreUnavailable):
         store.op_session("id-one")

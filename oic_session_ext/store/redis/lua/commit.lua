@@ -1,4 +1,4 @@
--- Makes the changes, in order, all or none; answers 0, or the number of the change whose condition does not hold.
+-- Applies all changes in order, or none. Returns 0, or the number of the change whose condition does not hold.
 
 local number = 0
 while at < #ARGV do

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- Answers the records of short-lived records by their keys, in that order; nil where there is none.
+-- Returns the short-lived records of the given keys, in that order; nil if there is none.
 
 local found = {}
 for i, key in ipairs(ARGV) do

@@ -1,10 +1,10 @@
 #!lua flags=no-writes
--- Answers the ids of at most `limit` grants with a value of an attribute: those in the sessions that have it, and those without a session.
+-- Returns the ids of at most `limit` grants with a value of an attribute: first in the sessions that have it, then without a session.
 
 local attribute, value, limit = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local MOST_SESSIONS = 10000 -- nobody else is served meanwhile
+local MOST_SESSIONS = 10000 -- a limit, because the server runs no other command meanwhile
 
-local AT = {client_id = 1, uid = 2, sub = 3, sid = 5} -- places in a grant's record
+local AT = {client_id = 1, uid = 2, sub = 3, sid = 5} -- positions in the head of a grant's record
 local SESSIONS = {client_id = 'sc:', uid = 'su:', sub = 'ss:'}
 local ALONE = {client_id = 'gc:', uid = 'gu:', sub = 'gs:', sid = 'gi:'}
 
@@ -23,7 +23,7 @@ end
 
 local found = first(ALONE[attribute] .. value)
 for _, id in ipairs(sessions) do
-  for _, grant_id in ipairs(redis.call('ZRANGE', KEYS[1] .. 'go:' .. id, 0, -1)) do -- of all its RPs
+  for _, grant_id in ipairs(redis.call('ZRANGE', KEYS[1] .. 'go:' .. id, 0, -1)) do -- grants of all RPs
     if #found == limit then return found end
     local record = redis.call('GET', KEYS[1] .. 'g:' .. grant_id)
     local head = cjson.decode(string.sub(record, 1, string.find(record, '\n', 1, true) - 1))

@@ -1,4 +1,4 @@
--- Puts off at most `limit` pending notices that are due; answers their ids and records, longest due first.
+-- Defers at most `limit` pending notices that are due. Returns their ids and records, earliest due time first.
 
 local now, later, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 

@@ -1,9 +1,9 @@
 #!lua flags=no-writes
--- Answers ids and records of a page of OP sessions in the order of their creation: those after one that may have gone since.
+-- Returns ids and records of a page of OP sessions, ordered by creation. The session that the page follows may no longer exist.
 
 local key, limit, after_created_at, after_id, created_before = KEYS[1] .. ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 
--- Lua's own `<` goes by the server's locale.
+-- Compares bytes, because Lua's own `<` depends on the server's locale.
 local function comes_after(text, other)
   for i = 1, math.min(#text, #other) do
     local mine, others = string.byte(text, i), string.byte(other, i)
@@ -12,7 +12,7 @@ local function comes_after(text, other)
   return #text > #other
 end
 
--- Of those created in the same second the first that comes after, by halving: a million may have been.
+-- Finds the first later session of the same second by binary search, because a million may have been created in it.
 local low = redis.call('ZCOUNT', key, '-inf', '(' .. after_created_at)
 local high = redis.call('ZCOUNT', key, '-inf', after_created_at)
 while low < high do

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- Answers the record of a notice and when it is due.
+-- Returns the record of a notice and its due time.
 
 local record = redis.call('GET', KEYS[1] .. 'n:' .. ARGV[1])
 if not record then return false end

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- Answers ids, records and due times of the first notices of each queue: how many of each, then the queues' keys.
+-- Returns ids, records and due times of the first notices of each queue. Arguments: how many of each, then the queues' keys.
 
 local found = {}
 for _, queue in ipairs({unpack(ARGV, 2)}) do

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- Answers ids and records of the OP sessions in a range of a sorted set: its key, then what ZRANGE takes.
+-- Returns ids and records of the OP sessions in a range of a sorted set. Arguments: its key, then those of ZRANGE.
 
 local found = {}
 for _, id in ipairs(redis.call('ZRANGE', KEYS[1] .. ARGV[1], unpack(ARGV, 2))) do

@@ -1,4 +1,4 @@
--- Removes at most `limit` expired things of one kind; answers how many.
+-- Removes at most `limit` expired records of one kind; returns their number.
 
 local kind, now, limit = ARGV[1], ARGV[2], ARGV[3]
 

@@ -1,4 +1,4 @@
-"""What alembic runs to migrate: on the connection, and in the transaction, that it is given."""
+"""The script that alembic runs to migrate, on the connection and in the transaction of the caller."""
 
 from __future__ import annotations
 

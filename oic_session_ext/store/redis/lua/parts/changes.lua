@@ -1,5 +1,5 @@
--- What reads the changes of a commit from ARGV: each is its name and the values that its function takes, as redis_changes.py sends them.
--- A function answers whether the change's condition holds.
+-- Reads the changes of a commit from ARGV: for each, its name and the arguments of its function, as ../../changes.py sends them.
+-- Each function returns whether the change's condition holds.
 
 local at = 0
 
@@ -13,4 +13,4 @@ local function take_number()
 end
 
 local changes = {}
-local at_last = {} -- functions, called when every condition has held
+local at_last = {} -- functions to call after every condition has held

@@ -4,9 +4,9 @@ local function has_its_op_session(head)
   return head[GRANT.OP_SESSION_ID] == cjson.null or get('s:' .. head[GRANT.OP_SESSION_ID])
 end
 
-local MOST_EXPIRED = 100 -- nobody else is served meanwhile
+local MOST_EXPIRED = 100 -- a limit, because the server runs no other command meanwhile
 
--- Drop what had expired in an OP session at an instant; not what this commit writes, which is found by its old score here.
+-- Removes the grants of an OP session that had expired at an instant, except those that this commit writes, whose scores here are old.
 local function drop_expired(op_session_id, now)
   for _, id in ipairs(redis.call('ZRANGE', PREFIX .. 'go:' .. op_session_id, '-inf', now, 'BYSCORE', 'LIMIT', 0, MOST_EXPIRED)) do
     if not changed_texts['g:' .. id] then drop_grant(id) end

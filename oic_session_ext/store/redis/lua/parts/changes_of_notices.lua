@@ -1,4 +1,4 @@
--- Logout notices that are tried again, given up, delivered or put off.
+-- Changes of logout notices: retried, undeliverable, delivered or deferred.
 
 function changes.PutNotice()
   local id, notice_due_at, notice = take(), take_number(), take()

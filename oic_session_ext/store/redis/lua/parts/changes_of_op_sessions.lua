@@ -1,6 +1,6 @@
--- OP sessions that begin, change and are used.
+-- Changes that create, update and touch OP sessions.
 
--- A share's `sid` names the session from now on; false when it names another.
+-- Registers the `sid` of an RP session; returns false if another session has it.
 local function name_share(id, created_at, share)
   if get('i:' .. share[SHARE.SID]) then return false end
   set('i:' .. share[SHARE.SID], id)

@@ -1,4 +1,4 @@
--- The end of an OP session, of all that ends with it, and the notices of it.
+-- Ends an OP session with its RP sessions and grants, and records its notices.
 
 local function let_outlive(grant_id)
   local old, data = split(get('g:' .. grant_id))
@@ -22,7 +22,7 @@ function changes.EndOpSession()
       drop_grant(grant_id)
     end
   end
-  for _, grant_id in ipairs(members('go:' .. id, '+inf')) do -- the others, unread
+  for _, grant_id in ipairs(members('go:' .. id, '+inf')) do -- the remaining grants; their records are not read
     place('go:' .. id, grant_id, false)
     set('g:' .. grant_id, false)
   end

@@ -1,9 +1,9 @@
--- Grants and what finds them.
+-- Grants and their indexes.
 
 local GRANT = {OP_SESSION_ID = 4, CREATED_AT = 6, EXPIRES_AT = 7, IS_OFFLINE = 8, REFRESH_DIGEST = 9, VERSION = 10}
 local GRANTS_WITHOUT_SESSION = {['gc:'] = 1, ['gu:'] = 2, ['gs:'] = 3, ['gi:'] = 5}
 
--- Where a grant is found, and by which score: in its OP session by when it expires; without one by each attribute, and by when it expires.
+-- Returns the index entries of a grant with their scores: by expiry in its OP session; without a session by each attribute and by expiry.
 local function places_of_grant(head)
   local id, expires_at = head[GRANT.OP_SESSION_ID], head[GRANT.EXPIRES_AT]
   if id ~= cjson.null then
@@ -17,7 +17,7 @@ local function places_of_grant(head)
   return places
 end
 
--- Let a grant be found by its new head in place of its old one; either may be nil.
+-- Replaces the index entries of the old head with those of the new one; either may be nil.
 local function index_grant(id, old, new)
   local before, after = old and places_of_grant(old) or {}, new and places_of_grant(new) or {}
   for key in pairs(before) do

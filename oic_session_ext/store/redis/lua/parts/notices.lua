@@ -1,8 +1,8 @@
--- Logout notices and what finds them.
+-- Logout notices and their indexes.
 
 local NOTICE = {CLIENT_ID = 2, ENDED_AT = 7, STATE = 9}
 
--- Of equally due notices those come first that ended first: members of a sorted set with one score are in the order of their bytes.
+-- Notices with the same due time are ordered by the end of their session: Redis orders members of equal score by their bytes.
 local function queue_notice(id, head, due_at)
   local queue = head[NOTICE.STATE] == 'pending' and 'np' or 'nu'
   local member = string.format('%012d:', head[NOTICE.ENDED_AT]) .. id

@@ -1,16 +1,16 @@
--- What every writing script begins with: a view of the store with changes that are not made yet.
+-- The first part of every writing script: a view of the store that includes changes which are not written yet.
 --
--- Redis takes nothing back when a script stops half way. So a script looks at the store through `get` and `members`, which
--- know of its own changes, and only when every condition has held `flush` makes them. Nothing can fail from there on: the
--- shebang line lets the server refuse a script before it begins when memory or disk are full or the server is a replica.
+-- Redis does not roll back a script that stops half way. Therefore scripts read the store with `get` and `members`, which
+-- include the script's own changes, and `flush` writes them after every condition has held. `flush` cannot fail: because of
+-- the shebang line, the server refuses a script before it begins if memory or disk is full or the server is a replica.
 --
--- A record is a JSON array of what scripts and indexes look at (the head), a line feed, and text that is passed through.
+-- A record is a JSON array that scripts and indexes read (the head), a line feed, and text that scripts copy unread.
 
 local PREFIX = KEYS[1]
 
 local texts, changed_texts = {}, {} -- key -> text, or false for none
 local changed_scores = {} -- key of a sorted set -> member -> score, or false for none
-local changed_fields, cleared = {}, {} -- key of a hash -> field -> text, or false for none; and whether there are no others
+local changed_fields, cleared = {}, {} -- key of a hash -> field -> text, or false for none; key of a hash -> whether its other fields are removed
 
 local function get(key)
   local text = texts[key]

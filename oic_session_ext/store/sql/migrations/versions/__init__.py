@@ -1,1 +1,1 @@
-"""The steps, each a file named by its version; one that was released is never changed."""
+"""The migrations, each a file named by its version. A released migration must not be changed."""

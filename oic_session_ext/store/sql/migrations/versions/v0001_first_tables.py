@@ -1,4 +1,4 @@
-"""The first tables: OP sessions and what belongs to them, clients, consents, short-lived records, notices, facts."""
+"""The first tables: OP sessions, RP sessions and grants, clients, consents, short-lived records, notices, facts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "op_sessions",
         sa.Column("id", TEXT, primary_key=True),
