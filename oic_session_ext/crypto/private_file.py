@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from ..errors import ConfigError
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: there two processes must not replace a file at the same time
+    fcntl = None
 
 _MAX_FILE_BYTES = 1024 * 1024
 
@@ -40,9 +46,10 @@ def replace_private(path: Path, text: str, *, instead_of: str) -> None:
     try:
         path = path.resolve(strict=True)  # what a link leads to, not the link
         with _folder_of(path) as folder:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+            if fcntl is not None:
+                fcntl.flock(folder, fcntl.LOCK_EX)
             if _read(path) != instead_of:
-                raise ConfigError(str(path), "somebody else has just changed the file; nothing was done, see what it holds now")
+                raise ConfigError(str(path), "another process has just changed the file; nothing was done, see what it holds now")
             owner = path.stat()
             with _draft_of(path, text) as draft:
                 if (owner.st_uid, owner.st_gid) != (os.geteuid(), os.getegid()):

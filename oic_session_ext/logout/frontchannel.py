@@ -1,6 +1,6 @@
 """Front-Channel Logout 1.0, the OP's part: the URI that the user's browser loads in an iframe, so that the RP signs the user out.
 
-Who has one, `plan.plan_frontchannel` says; the logout page frames it. The OP cannot know whether it worked in the browser.
+`plan_frontchannel` decides which clients have one; the logout page frames it. The OP cannot know whether it worked in the browser.
 """
 
 from __future__ import annotations

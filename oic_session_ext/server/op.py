@@ -46,7 +46,7 @@ class ConsentRedirect(RedirectResponse):
 
 
 class LoginRedirect(UserAuthnMethod):
-    """pyoidc's idea of a way to sign in: here, a redirect to the login page. Who is signed in, the OP session says."""
+    """pyoidc's authentication method: here, a redirect to the login page. The OP session holds who is signed in."""
 
     def __init__(self, login_path: str) -> None:
         super().__init__(None)
@@ -57,7 +57,7 @@ class LoginRedirect(UserAuthnMethod):
         return RedirectResponse(f"{self._login_path}?{query}")
 
     def authenticated_as(self, cookie: Any = None, **kwargs: Any) -> tuple[None, int]:
-        """Return nobody: no cookie but the OP session's signs anybody in."""
+        """Return no user: only the OP session's cookie signs a user in."""
         return None, 0
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -140,7 +142,7 @@ def test_a_file_is_replaced_whole_for_its_owner_alone(secret_file: Path) -> None
 
 
 def test_a_file_that_somebody_else_has_changed_is_left_alone(secret_file: Path) -> None:
-    with pytest.raises(ConfigError, match="somebody else"):
+    with pytest.raises(ConfigError, match="another process"):
         replace_private(secret_file, "after", instead_of="another")
 
     assert secret_file.read_text() == "before"
@@ -190,3 +192,21 @@ def test_a_file_that_is_not_there_is_not_replaced(tmp_path: Path) -> None:
         replace_private(tmp_path / "secrets", "after", instead_of="")
 
     assert names(tmp_path) == []
+
+
+def test_files_are_made_and_replaced_where_fcntl_is_missing(tmp_path: Path) -> None:
+    program = """
+import sys
+sys.modules["fcntl"] = None
+from pathlib import Path
+from oic_session_ext import Provider, SecretRing
+from oic_session_ext.crypto.private_file import replace_private
+path = Path(sys.argv[1])
+ring = SecretRing.load_or_create(path)
+replace_private(path, ring.with_next().to_text(), instead_of=ring.to_text())
+print(len(SecretRing.load_or_create(path).fingerprints))
+"""
+
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "secrets")], capture_output=True, text=True, check=False)
+
+    assert (done.stderr, done.stdout) == ("", "2\n")

@@ -71,7 +71,7 @@ class BrowserSession:
     """The OP session of the browser that sent this request, and what its cookies are to become.
 
     `present` is the live OP session now (None if no user is signed in), `over` one that the cookie names but whose time is over,
-    `new_secret` the value of a session cookie to set. `ended` is true when the cookie must go. `carried_session` tells that the
+    `new_secret` the value of a session cookie to set. `ended` is true when the cookie must go. `carried_session` is whether the
     request came with a live session. `headers` are the request's, lower-case. `secret` is the cookie's value that names the session.
     `others` are further live sessions, of a browser that sent more than one session cookie: a logout ends them too.
     """

@@ -1,6 +1,6 @@
 """Did our own page send this form? Asked of the browser, beside the form's token.
 
-The token stops a forger who cannot write cookies here; this stops one who can (a sibling host), as long as the browser tells.
+The token stops a forger who cannot write cookies here; this stops one who can (a sibling host), if the browser reports the origin.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ from ..op import BundledProvider
 
 
 class FrontPage:
-    """Tells the user of this browser what the OP knows of their login, and leads to the clients that let others begin one (OIDCC-4).
+    """Shows the user of this browser what the OP knows of their login, and leads to the clients that let others begin one (OIDCC-4).
 
     Of clients that registered themselves it knows those of the user's session, and the one that `?client_id=` names: a link, never a
-    redirect, as anybody may register anything.
+    redirect, since any caller may register anything.
     """
 
     def __init__(self, op: BundledProvider) -> None:

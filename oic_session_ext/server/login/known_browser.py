@@ -1,6 +1,6 @@
-"""Browsers in which a user has signed in before: a cookie that says so, and nothing else.
+"""Browsers in which a user has signed in before: a cookie that records it, and nothing else.
 
-It signs nobody in. It exempts the user from limits that other people's guesses fill (`throttle.py`).
+It signs no user in. It exempts the user from limits that other people's guesses fill (`throttle.py`).
 """
 
 from __future__ import annotations

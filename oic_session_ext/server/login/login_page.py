@@ -1,4 +1,4 @@
-"""The login page: a user name and a password, asked for an RP's request or for nobody's."""
+"""The login page: a user name and a password, for an RP's request or for none."""
 
 from __future__ import annotations
 

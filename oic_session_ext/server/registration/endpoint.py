@@ -49,7 +49,7 @@ _MOST_GRANTS = 1000
 class Registration:
     """Answers the registration endpoint.
 
-    A client's registration access token lives as long as its registration: a new one at each read would lock out whoever loses an
+    A client's registration access token lives as long as its registration: a new one at each read would lock out a client that loses an
     answer. The store knows its digest alone.
     """
 
@@ -103,7 +103,7 @@ class Registration:
         return self._keep(self._row(client, issued) | {_TOKEN_DIGEST: row[_TOKEN_DIGEST]}, token, 200)
 
     def _delete(self, client_id: str) -> Response:
-        """Forget a client, the consents given to it and its grants in one commit; a token that is left names nobody from then on."""
+        """Forget a client, the consents given to it and its grants in one commit; a token that is left names no client from then on."""
 
         def work(scope: RequestScope) -> Response:
             assert scope.uow is not None
@@ -155,7 +155,7 @@ class Registration:
         return client
 
     def _check_sector(self, client: ClientSettings) -> None:
-        """Fetch `sector_identifier_uri`, which must list every redirect URI (OIDCREG-5: MUST), so that nobody joins others' sector."""
+        """Fetch `sector_identifier_uri`, which must list every redirect URI (OIDCREG-5: MUST), so that no client joins another's sector."""
         if client.sector_identifier_uri is None:
             return
         try:
