@@ -64,7 +64,7 @@ class EndSessionEndpoint:
 
         def work(scope: RequestScope) -> tuple[Response | LoggedOut, list[tuple[str, str]]]:
             try:
-                check_navigation(method, headers or {})
+                check_navigation(method, headers or {}, asks_for_logout=bool(text))
                 browser = self._browsers.look_up(scope, cookie, headers)
                 if browser.present is None and browser.others:
                     browser.present = browser.others.pop()

@@ -13,12 +13,14 @@ _DESTINATIONS = frozenset({"document", "iframe", "frame"})
 """A hidden frame counts: RPs log out in one."""
 
 
-def check_navigation(method: str, headers: Mapping[str, str]) -> None:
+def check_navigation(method: str, headers: Mapping[str, str], *, asks_for_logout: bool) -> None:
     """Accept a navigation, or a request whose browser reports nothing.
 
-    Raises: InvalidRequest: it is a HEAD request (405), was made ahead of a visit, or loads a part of another page (403).
+    `asks_for_logout` is whether the request has parameters; without them it leads to the question at most, also by HEAD.
+
+    Raises: InvalidRequest: it is a HEAD request with parameters (405), was made ahead of a visit, or loads a part of another page (403).
     """
-    if method.upper() == "HEAD":
+    if method.upper() == "HEAD" and asks_for_logout:
         raise InvalidRequest("a logout needs GET or POST", status=405)
     given = {name.lower(): value.lower() for name, value in headers.items()}
     if "prefetch" in given.get("sec-purpose", given.get("purpose", given.get("x-moz", ""))):
