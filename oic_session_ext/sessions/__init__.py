@@ -1,1 +1,1 @@
-"""OP sessions and their RP sessions: begin, use, join, end, sweep, administer; and which RPs a logout must notify."""
+"""OP sessions and their RP sessions: begin, use, join, end, sweep, administer, and select the RPs to notify."""

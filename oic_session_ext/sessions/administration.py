@@ -1,6 +1,7 @@
-"""What an operator does to OP sessions from outside of any request: find them, see which RPs their end would notify, end them.
+"""Operator actions on OP sessions, outside of any request: find sessions, preview the RPs to notify, end sessions.
 
-Works straight on the store, beside the servers that use it: each end is one commit, and what a server does meanwhile is respected.
+The actions work directly on the store, in parallel with the servers that use it. Each end is one commit, and concurrent
+changes by a server are respected.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class SessionCriteria:
-    """Which OP sessions are meant: those that meet every criterion that is not None; all of them when each is None.
+    """The criteria that select OP sessions: a session must meet every criterion that is not None.
 
-    `client_id`: the client has a share in the session. `created_before`: it began before this instant; a later login of the same
-    user in the same browser does not make it younger.
+    If every criterion is None, all sessions are selected. `client_id`: the client has an RP session in the OP session.
+    `created_before`: the session began before this instant; a later login of the same user in the same browser does not
+    change the creation time.
     """
 
     op_session_id: str | None = None
@@ -38,7 +40,7 @@ class SessionCriteria:
     created_before: int | None = None
 
     def are_met_by(self, session: OpSession) -> bool:
-        """Return whether the session meets every criterion."""
+        """Return True if the session meets every criterion."""
         return (
             self.op_session_id in (None, session.id)
             and (self.sid is None or any(rp.sid == self.sid for rp in session.rp_sessions))
@@ -49,7 +51,7 @@ class SessionCriteria:
 
 
 class SessionAdministration:
-    """Finds and ends OP sessions for an operator."""
+    """Find and end OP sessions for an operator."""
 
     def __init__(
         self, store: Store, clients: ClientRegistry, settings: SessionManagementSettings, clock: Clock, hooks: Hooks = NO_HOOKS
@@ -61,9 +63,10 @@ class SessionAdministration:
         self._clock = clock
 
     def find(self, criteria: SessionCriteria) -> Iterator[OpSession]:
-        """Yield the OP sessions that are meant, oldest first, read page by page; those that are over and not yet swept too.
+        """Yield the selected OP sessions, oldest first, read page by page; include expired sessions not yet swept.
 
-        Sessions that begin while this goes on are left out, so that it comes to an end on a busy OP. They may be ended meanwhile.
+        Sessions that begin during the iteration are left out, so that the iteration ends on a busy OP. A yielded
+        session may have ended in the meantime.
         Raises: StoreUnavailable.
         """
         if criteria.op_session_id is not None or criteria.sid is not None:
@@ -75,15 +78,16 @@ class SessionAdministration:
             yield from self._pages(criteria)
 
     def plan_end(self, session: OpSession) -> list[LogoutNotice]:
-        """Return the notices that would be recorded if the session ended now; nothing is changed."""
+        """Return the notices that the end of the session would record now; change nothing."""
         return self._prepare(session)[1]
 
     def end(self, session: OpSession) -> list[LogoutNotice] | None:
-        """End an OP session; return the notices that were recorded, None when it had ended already.
+        """End an OP session; return the recorded notices, or None if the session had already ended.
 
-        One that is used in this moment is read again, so that a client which has just joined it is notified too. Offline grants live
-        on, as after every logout (OIDCBCL-2.7). The reason is `admin`, or why the session was over already.
-        Raises: StoreUnavailable: it has not ended. Conflict: it changes too fast.
+        On a concurrent change, the session is read again, so that a client that has just joined it is notified too.
+        Offline grants are kept, as after every logout (OIDCBCL-2.7). The reason is `admin`, or the reason for which the
+        session had already expired.
+        Raises: StoreUnavailable: the session has not ended. Conflict: the session changed at each attempt.
         """
         present: OpSession | None = session
         for attempt in range(1, _ATTEMPTS + 1):
@@ -97,7 +101,7 @@ class SessionAdministration:
                 if attempt == _ATTEMPTS:
                     raise
                 present = self._store.op_session(session.id)
-        raise AssertionError("the last attempt returns or raises")
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _prepare(self, session: OpSession) -> tuple[UnitOfWork, list[LogoutNotice]]:
         uow = UnitOfWork(self._store, self._clock(), hooks=self._hooks)

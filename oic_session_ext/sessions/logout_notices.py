@@ -1,4 +1,4 @@
-"""Which RPs are notified that an OP session ended, and how: one notice per RP session and back channel, one iframe per front channel."""
+"""The RPs to notify of the end of an OP session: one notice per back-channel RP, one iframe per front-channel RP."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ def plan_notices(
     on_page: bool = False,
     due_in_s: int = 0,
 ) -> list[LogoutNotice]:
-    """Return the notices that the end of a session calls for.
+    """Return the notices that the end of a session requires.
 
-    Every RP of the session is told, the one that asked included (OIDCRIL-2), over each channel that it registered; a client that
-    is no longer registered is not notified. `on_page` is whether the user's browser is about to show the logout page, which loads
-    the front-channel URIs: these need no notice then. Without it no browser can load them (OIDCFCL-3), so a client with nothing but a
-    front channel gets a notice that is undeliverable from the start: an operator can see which RPs were not notified.
+    Every RP of the session is notified, including the RP that requested the logout (OIDCRIL-2), over each channel that
+    it registered. A client that is no longer registered is not notified.
 
-    `due_in_s` is the lease of a caller that notifies the RPs itself at once: no worker does before. 0 leaves it to any worker.
+    `on_page`: the user's browser is about to show the logout page, which loads the front-channel URIs, so that these
+    need no notice. Without the page, no browser loads them (OIDCFCL-3), and a client that has only a front channel gets
+    a notice that is undeliverable from the start, so that an operator can see which RPs were not notified.
+
+    `due_in_s` is the lease of a caller that notifies the RPs itself: no worker sends the notices before it ends. 0: any
+    worker may send them at once.
     """
     notices = []
     for rp in session.rp_sessions:
@@ -50,7 +53,7 @@ def _notice(
     problem: str = "",
 ) -> LogoutNotice:
     return LogoutNotice(
-        id=secrets.token_hex(16),  # never begins with a dash: operators type it on a command line
+        id=secrets.token_hex(16),  # hex never begins with a dash: operators type it on a command line
         channel=channel,
         client_id=rp.client_id,
         uid=session.uid,

@@ -1,6 +1,6 @@
-"""The life of an OP session: begun at login, used, joined by RPs, ended; each as changes on the request's unit of work.
+"""The life cycle of an OP session: begin at login, use, join by RPs, end. Each step adds changes to a unit of work.
 
-Nothing here commits. On `Conflict` the caller reads the session again and runs the same step again.
+No function here commits. On `Conflict`, the caller reads the session again and repeats the step.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from ..store.unit_of_work import UnitOfWork
 from .logout_notices import plan_notices
 
 ENDED_SID = "ended_sid"
-"""Kind of the short-lived records that remember the RP sessions of ended OP sessions, by `sid`."""
+"""Kind of the short-lived records that keep the RP sessions of ended OP sessions, by `sid`."""
 
 _LOGOUTS = frozenset({Reason.RP_INITIATED, Reason.USER, Reason.ADMIN, Reason.PASSWORD_CHANGED})
-"""Reasons that count as an explicit logout: a session that expired, or was replaced by another user's, does not revoke offline access."""
+"""Reasons that count as an explicit logout. Expiry and replacement by another user do not: they keep offline access."""
 
 _SID_LENGTH = 32
 _TOUCH_EVERY_S = 60
 
 
 class TooManyRpSessions(ProtocolError):
-    """The OP session holds as many RPs as it may; the user must sign out before signing in to another."""
+    """The OP session has reached its maximum number of RPs; the user must sign out before signing in to another RP."""
 
     error = "access_denied"
 
 
 def op_session_of_cookie(uow: UnitOfWork, cookie_value: str | None) -> OpSession | None:
-    """Return the OP session that a browser's cookie names, None when there is none.
+    """Return the OP session that a browser's cookie identifies, or None.
 
-    One that is over is returned too, since it still has to be ended: ask `is_live`, and give it to `begin_op_session` or
-    `end_if_over`.
+    An expired session is returned too, because it must still be ended: check `is_live`, and pass the session to
+    `begin_op_session` or `end_if_over`.
     """
     digest = digest_of(cookie_value)
     return None if digest is None else uow.op_session_by_cookie(digest)
@@ -58,12 +58,12 @@ def begin_op_session(
     settings: SessionManagementSettings,
     clients: ClientRegistry,
 ) -> tuple[OpSession, str]:
-    """Note that a user has just signed in; return the session, as it will be, and the secret for the browser's cookie.
+    """Begin or continue a session at login; return the session as it will be stored, and the secret for the cookie.
 
-    `present` is what the browser's cookie named before, live or not. Live and of the same user, it stays the same session (its
-    RPs need not notice), with a new `auth_time` and a new time limit, since the user has just proven who they are. Of another
-    user, or over, it is ended in the same commit. The cookie's secret is new in every case: one that an attacker planted before
-    the login is worth nothing after it.
+    `present` is the session that the browser's cookie identified before, live or not. If it is live and belongs to the
+    same user, it continues with a new `auth_time` and a new time limit, and its RPs are not affected. If it belongs to
+    another user or has expired, it is ended in the same commit. The cookie's secret is always new, so that a cookie
+    planted by an attacker before the login is invalid after it (session fixation).
     """
     secret = new_secret()
     if present is not None and present.is_live(uow.now) and present.uid == uid:
@@ -100,23 +100,22 @@ def begin_op_session(
 
 
 def use_op_session(uow: UnitOfWork, session: OpSession, settings: SessionManagementSettings) -> None:
-    """Note that a browser has used its session, so that it does not become idle.
+    """Record that a browser has used its session, so that the idle timeout starts again.
 
-    Written down once a minute at most (or once in a tenth of a short idle timeout): RPs renew silently far more often, and a
-    durable write each time would buy nothing but a session that ends a minute later.
+    The time is written at most once a minute (or once per tenth of a short idle timeout). Silent renewals by RPs are
+    much more frequent, and a durable write for each would only extend the session by up to a minute.
     """
     if uow.now - session.last_active_at >= min(_TOUCH_EVERY_S, settings.idle_timeout_s // 10):
         uow.add(TouchOpSession(session.id, uow.now, uow.now + settings.idle_timeout_s))
 
 
 def join_rp(uow: UnitOfWork, session: OpSession, client_id: str, sub: str, settings: SessionManagementSettings) -> RpSession:
-    """Return a client's share in an OP session, made now if it has none.
+    """Return the RP session of a client in an OP session; create it if it does not exist.
 
-    Its `sid` follows from the session's random seed and the client, so that two requests at the same time get the same one, while
-    no other party
-    else can compute it and no two clients share it (OIDCFCL-3, OIDCBCL-2.1).
+    The `sid` is derived from the session's random seed and the client id: concurrent requests compute the same value,
+    no other party can compute it, and no two clients share it (OIDCFCL-3, OIDCBCL-2.1).
 
-    Raises: TooManyRpSessions: the session holds `max_rp_sessions` already.
+    Raises: TooManyRpSessions: the session already has `max_rp_sessions`.
     """
     joined = session.rp_session_of(client_id)
     if joined is not None:
@@ -140,11 +139,11 @@ def end_op_session(
     on_page: bool = False,
     due_in_s: int = 0,
 ) -> list[LogoutNotice]:
-    """End an OP session: it, its RP sessions and their grants go, and its logout notices are recorded, in one commit.
+    """Remove an OP session, its RP sessions and their grants, and record the notices to send, in one commit.
 
-    Returns the recorded notices; `on_page` and `due_in_s` are those of `plan_notices`. Each `sid` is remembered for `recent_s`, so
-    that a late logout request of its RP is still understood (OIDCRIL-2). Grants with `offline_access` live on unless
-    `revoke_offline_access` is set and the end is an explicit logout (OIDCBCL-2.7).
+    Returns the recorded notices; `on_page` and `due_in_s` are those of `plan_notices`. Each `sid` is kept for
+    `recent_s`, so that a late logout request of its RP is still recognised (OIDCRIL-2). Grants with `offline_access`
+    are kept unless `revoke_offline_access` is set and the end is an explicit logout (OIDCBCL-2.7).
     """
     notices = plan_notices(session, reason, clients, uow.now, settings.delivery, on_page=on_page, due_in_s=due_in_s)
     uow.add(EndOpSession(session, notices, keeps_offline=not (settings.revoke_offline_access and reason in _LOGOUTS)))
@@ -158,7 +157,7 @@ def end_op_session(
 def end_if_over(
     uow: UnitOfWork, session: OpSession | None, clients: ClientRegistry, settings: SessionManagementSettings
 ) -> OpSession | None:
-    """Return the session when it is live; otherwise None, and one that is over is ended in this unit of work."""
+    """Return the session if it is live; otherwise return None, and end an expired session in this unit of work."""
     if session is None or session.is_live(uow.now):
         return session
     end_op_session(uow, session, why_over(session, uow.now), clients, settings)
@@ -166,10 +165,10 @@ def end_if_over(
 
 
 def why_over(session: OpSession, now: int) -> Reason:
-    """Return why a session that is over is over: it was too old, or not used for too long."""
+    """Return the reason for which an expired session is over: absolute timeout or idle timeout."""
     return Reason.EXPIRED if now >= session.expires_at else Reason.IDLE
 
 
 def new_op_browser_state() -> str:
-    """Return a fresh `op_browser_state`: 256 random bits in base64url, which reveal nothing about the user (SM-12, OIDCSM-3.2)."""
+    """Return a new `op_browser_state`: 256 random bits in base64url, unrelated to the user (SM-12, OIDCSM-3.2)."""
     return secrets.token_urlsafe(32)

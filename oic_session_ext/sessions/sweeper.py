@@ -1,6 +1,7 @@
-"""Housekeeping beside the requests: sessions whose time is over are ended like any other, what has expired is removed.
+"""Periodic cleanup outside of requests: end the sessions that have timed out, and remove expired records.
 
-Bounded batches, so that it never holds the store for long; several servers may do it at once, each end has one winner.
+Batches are bounded, so that a sweep never holds the store for long. Several servers may sweep at once: each session is
+ended exactly once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _BATCHES = 20
 
 
 class Sweeper:
-    """Removes what is over; the caller calls `sweep` every `SWEEP_EVERY_S` seconds."""
+    """End timed-out sessions and remove expired records; the caller calls `sweep` every `SWEEP_EVERY_S` seconds."""
 
     def __init__(
         self, store: Store, clients: ClientRegistry, settings: SessionManagementSettings, clock: Clock, hooks: Hooks = NO_HOOKS
@@ -36,9 +37,9 @@ class Sweeper:
         self._clock = clock
 
     def sweep(self) -> int:
-        """End the sessions that are over and remove what has expired; return how many sessions were ended.
+        """End the sessions that have timed out and remove expired records; return the number of ended sessions.
 
-        Raises nothing, since the thread that calls it again and again ends at the first error.
+        Raises nothing, because an exception would end the thread that calls it periodically.
         """
         try:
             ended = self._end_sessions()
@@ -47,13 +48,13 @@ class Sweeper:
                 if max(swept.grants, swept.ephemerals, swept.notices) < _BATCH:
                     break
         except StoreError as err:
-            logger.warning("sweep put off: %s", err)
+            logger.warning("sweep postponed: %s", err)
             return 0
         except Exception:
-            logger.exception("sweep: unexpected")
+            logger.exception("sweep: unexpected error")
             return 0
         if ended:
-            logger.info("sweep: %d sessions were over", ended)
+            logger.info("sweep: ended %d timed-out sessions", ended)
         return ended
 
     def _end_sessions(self) -> int:
@@ -67,7 +68,7 @@ class Sweeper:
                     uow.commit()
                     ended += 1
                 except Conflict:
-                    continue  # used or ended by another request in this moment; the next sweep looks again
+                    continue  # changed concurrently; the next sweep tries again
             if len(over) < _BATCH:
                 break
         return ended
